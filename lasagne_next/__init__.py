@@ -1,0 +1,6 @@
+"""Neural network layers on PyTensor whose parameters may be any expression."""
+
+from lasagne_next import init, random, utils
+
+__version__ = "0.1.0.dev0"
+__all__ = ["init", "random", "utils"]

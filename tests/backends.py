@@ -1,0 +1,16 @@
+"""The modes on which every number is checked."""
+
+import importlib.util
+
+import pytensor
+from pytensor.compile.mode import FAST_COMPILE, Mode
+
+MODES = {"python": FAST_COMPILE, "numba": Mode(linker="numba", optimizer="fast_run")}
+if importlib.util.find_spec("jax") is not None:
+    MODES["jax"] = Mode(linker="jax", optimizer="fast_run")
+
+
+def compile_on(mode, inputs, outputs, **kwargs):
+    """Compile with errors of the rewriter raised, not swallowed."""
+    with pytensor.config.change_flags(on_opt_error="raise"):
+        return pytensor.function(inputs, outputs, mode=mode, **kwargs)

@@ -1,0 +1,1 @@
+"""Slow, obvious numpy references, written from the definitions."""
