@@ -1,0 +1,57 @@
+"""Walking through the graph of layers."""
+
+from __future__ import annotations
+
+from lasagne_next.layers.base import layers_below
+
+__all__ = ["get_all_layers"]
+
+
+def get_all_layers(layer, treat_as_input=None):
+    """List the layers of a network, each after those it depends on.
+
+    Parameters
+    ----------
+    layer : Layer or iterable of Layer
+        The output layer or layers.
+    treat_as_input : iterable of Layer, optional
+        Layers that are listed without those below them, as far as nothing else needs
+        these.
+
+    Returns
+    -------
+    list of Layer
+        Each once, in topological order: depth first, left to right.
+
+    Examples
+    --------
+    >>> from lasagne_next.layers import DenseLayer, InputLayer, get_all_layers
+    >>> l1 = InputLayer((None, 4), name="l1")
+    >>> l2 = DenseLayer(l1, 3, name="l2")
+    >>> get_all_layers(l2)
+    [<InputLayer 'l1'>, <DenseLayer 'l2'>]
+    """
+    pending = list(reversed(as_list(layer)))
+    cut = set(treat_as_input or ())
+    opened, placed, order = set(), set(), []
+    while pending:
+        current = pending[-1]
+        if current in opened or current in cut:
+            pending.pop()
+            if current not in placed:
+                placed.add(current)
+                order.append(current)
+        else:
+            opened.add(current)
+            pending.extend(
+                each for each in reversed(layers_below(current)) if each not in placed
+            )
+    return order
+
+
+def as_list(layer_or_layers):
+    """Return the layers asked for as a list, whether one was given or many."""
+    try:
+        return list(layer_or_layers)
+    except TypeError:
+        return [layer_or_layers]
