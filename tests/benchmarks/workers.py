@@ -1,0 +1,122 @@
+"""Peers that are timed side by side, each in a process of its own.
+
+A peer is a function without arguments that builds a workload and returns its step, a
+function that runs once and returns a number. Rounds of the peers alternate, so that a
+busy moment of the machine hits all of them, and no peer shares a thread pool with
+another.
+"""
+
+from __future__ import annotations
+
+import importlib
+import multiprocessing
+import statistics
+import time
+import traceback
+from dataclasses import dataclass, field
+
+import numpy as np
+
+CHECKED_STEPS = 5
+
+
+@dataclass
+class Timing:
+    """What was measured of one peer."""
+
+    name: str
+    seconds: list[float] = field(default_factory=list)
+    values: list[float] = field(default_factory=list)
+    problem: str = ""
+
+    @property
+    def median(self):
+        """Median seconds of a step over the rounds."""
+        return statistics.median(self.seconds)
+
+    @property
+    def spread(self):
+        """Half the distance between the quartiles, in seconds."""
+        low, _, high = statistics.quantiles(self.seconds, n=4)
+        return (high - low) / 2
+
+
+def time_side_by_side(peers, rounds=15, seconds_per_round=0.3, rtol=1e-3):
+    """Time peers in alternating rounds, after checking that they compute the same.
+
+    `peers` maps a name to "module:function". A peer whose packages are missing is
+    listed with its problem and left out.
+    """
+    context = multiprocessing.get_context("spawn")
+    timings, lines = {}, {}
+    for name, target in peers.items():
+        line, far_end = context.Pipe()
+        process = context.Process(target=_serve, args=(target, far_end), daemon=True)
+        process.start()
+        timings[name] = Timing(name)
+        answer = line.recv()
+        if isinstance(answer, str):
+            timings[name].problem = answer
+            process.join()
+        else:
+            timings[name].values = answer
+            lines[name] = line
+    _check_equal([timings[name] for name in lines], rtol)
+    counts = {
+        name: max(1, round(seconds_per_round / _ask(line, 3)))
+        for name, line in lines.items()
+    }
+    for _ in range(rounds):
+        for name, line in lines.items():
+            timings[name].seconds.append(_ask(line, counts[name]))
+    for line in lines.values():
+        line.send(None)
+    return list(timings.values())
+
+
+def _serve(target, line):
+    """Build the peer, send its first values, then time steps on demand."""
+    module, function = target.split(":")
+    try:
+        step = getattr(importlib.import_module(module), function)()
+        line.send([float(step()) for _ in range(CHECKED_STEPS)])
+    except ImportError as error:
+        line.send(f"not installed ({error.name or error})")
+        return
+    except Exception:
+        line.send(traceback.format_exc(limit=3))
+        return
+    while (count := line.recv()) is not None:
+        start = time.perf_counter()
+        for _ in range(count):
+            step()
+        line.send((time.perf_counter() - start) / count)
+
+
+def _ask(line, count):
+    line.send(count)
+    return line.recv()
+
+
+def _check_equal(timings, rtol):
+    for timing in timings[1:]:
+        if not np.allclose(timing.values, timings[0].values, rtol=rtol):
+            raise SystemExit(
+                f"{timing.name} computes {timing.values}, but {timings[0].name} "
+                f"computes {timings[0].values}: nothing was timed."
+            )
+
+
+def table(timings, reference):
+    """Format timings, with ratios to the peer called `reference`."""
+    base = next(each for each in timings if each.name == reference)
+    lines = [f"{'':34}{'ms a step':>12}{'+-':>8}{'ratio':>8}"]
+    for each in timings:
+        if each.problem:
+            lines.append(f"{each.name:34}{each.problem:>28}")
+            continue
+        ratio = f"{each.median / base.median:8.2f}" if not base.problem else ""
+        lines.append(
+            f"{each.name:34}{1e3 * each.median:12.2f}{1e3 * each.spread:8.2f}{ratio}"
+        )
+    return "\n".join(lines)
