@@ -1,6 +1,22 @@
 """Neural network layers on PyTensor whose parameters may be any expression."""
 
-from lasagne_next import init, layers, nonlinearities, params, random, utils
+from lasagne_next import (
+    expressions,
+    init,
+    layers,
+    nonlinearities,
+    params,
+    random,
+    utils,
+)
 
 __version__ = "0.1.0.dev0"
-__all__ = ["init", "layers", "nonlinearities", "params", "random", "utils"]
+__all__ = [
+    "expressions",
+    "init",
+    "layers",
+    "nonlinearities",
+    "params",
+    "random",
+    "utils",
+]

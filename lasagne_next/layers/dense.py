@@ -6,9 +6,10 @@ import math
 
 import pytensor.tensor as pt
 
-from lasagne_next import init, nonlinearities
+from lasagne_next import expressions, init, nonlinearities
 from lasagne_next.layers.base import Layer, describe
 from lasagne_next.params import declare_unit_axes
+from lasagne_next.utils import int_types
 
 __all__ = ["DenseLayer", "NINLayer"]
 
@@ -49,8 +50,10 @@ class DenseLayer(Layer):
 
     Notes
     -----
-    The output has the shape of the leading axes followed by ``(num_units,)``. The
-    product is a plain ``dot``, so that PyTensor's rewrites see it.
+    The output has the shape of the leading axes followed by ``(num_units,)``. If W is
+    an expression of smaller parts, the product uses them
+    (:func:`lasagne_next.expressions.dot`); ``get_output(..., structured=False)`` keeps
+    W itself in the graph, for a gradient with respect to it.
 
     References
     ----------
@@ -95,6 +98,11 @@ class DenseLayer(Layer):
     def _count_inputs(self):
         ndim, leading = len(self.input_shape), self.num_leading_axes
         problem = None
+        if not isinstance(leading, int_types):
+            raise TypeError(
+                f"{describe(self)}: num_leading_axes must be an integer, got "
+                f"{leading!r}."
+            )
         if leading >= ndim:
             problem = f"be less than {ndim}, leaving no trailing axes otherwise"
         elif leading < -ndim:
@@ -117,15 +125,19 @@ class DenseLayer(Layer):
         """Map the leading axes to themselves and all others to the units."""
         return (*input_shape[: self.num_leading_axes], self.num_units)
 
-    def get_output_for(self, input, **kwargs):
-        """Return ``nonlinearity(dot(input, W) + b)``, SHAPE (leading..., num_units)."""
+    def get_output_for(self, input, structured=True, **kwargs):
+        """Return ``nonlinearity(dot(input, W) + b)``, SHAPE (leading..., num_units).
+
+        The product uses the structure of W (:func:`lasagne_next.expressions.dot`),
+        unless `structured` is False: then W itself stays in the graph.
+        """
         leading = self.num_leading_axes
         if leading < 0:
             leading += input.ndim
         if input.ndim > leading + 1:
             input = input.flatten(leading + 1)  # (leading..., num_inputs)
         W = declare_unit_axes(self.W, (None, self.num_units))
-        activation = pt.dot(input, W)  # (leading..., num_units)
+        activation = expressions.dot(input, W, structured)  # (leading..., num_units)
         if self.b is not None:
             activation = activation + declare_unit_axes(self.b, (self.num_units,))
         return self.nonlinearity(activation)
@@ -209,14 +221,15 @@ class NINLayer(Layer):
         """Replace the number of channels by the number of units."""
         return (input_shape[0], self.num_units, *input_shape[2:])
 
-    def get_output_for(self, input, **kwargs):
+    def get_output_for(self, input, structured=True, **kwargs):
         """Return the weighted channels, SHAPE (batch, num_units, positions...)."""
         channels_last = pt.moveaxis(input, 1, -1)  # (batch, positions..., channels)
         W = declare_unit_axes(self.W, (None, self.num_units))
-        product = pt.dot(channels_last, W)  # (batch, positions..., num_units)
+        # (batch, positions..., num_units)
+        product = expressions.dot(channels_last, W, structured)
         activation = pt.moveaxis(product, -1, 1)  # (batch, num_units, positions...)
         if self.b is not None:
-            new_axes = input.ndim - 1 - self.b.ndim
-            pattern = ["x", *range(self.b.ndim), *["x"] * new_axes]
-            activation = activation + self.b.dimshuffle(*pattern)
+            b = declare_unit_axes(self.b, (self.num_units, *[None] * (self.b.ndim - 1)))
+            pattern = ["x", *range(b.ndim), *["x"] * (input.ndim - 1 - b.ndim)]
+            activation = activation + b.dimshuffle(*pattern)
         return self.nonlinearity(activation)

@@ -1,0 +1,175 @@
+"""Seeing the structure of a matrix in the way its expression was made."""
+
+from __future__ import annotations
+
+import pytensor.tensor as pt
+from pytensor.graph.basic import Constant
+from pytensor.scalar import basic as scalar
+from pytensor.tensor.basic import AllocDiag, Eye
+from pytensor.tensor.blockwise import Blockwise
+from pytensor.tensor.elemwise import DimShuffle, Elemwise
+from pytensor.tensor.math import Dot
+from pytensor.tensor.shape import SpecifyShape
+
+from lasagne_next.expressions.linear_maps import (
+    BlockDiagonal,
+    Dense,
+    Diagonal,
+    Kronecker,
+    Product,
+    Scaled,
+    Sum,
+)
+from lasagne_next.params import static_shape
+
+__all__ = ["recognise"]
+
+
+def recognise(W):
+    """Return the linear map of a matrix expression.
+
+    Whoever made the expression: a bare ``dot(u, v)`` counts as much as a ready-made
+    one. What is not recognised is :class:`Dense`.
+
+    Parameters
+    ----------
+    W : TensorVariable, SHAPE (n, m)
+        A matrix.
+
+    Returns
+    -------
+    LinearMap
+        Of the shape (n, m).
+    """
+    if W.owner is not None:
+        for matches, make in _PATTERNS:
+            if matches(W.owner):
+                found = make(W, W.owner)
+                if found is not None and None not in found.shape:
+                    return found
+    return Dense(W, static_shape(W))
+
+
+def _is_elementwise(*scalar_ops):
+    return lambda node: (
+        isinstance(node.op, Elemwise) and isinstance(node.op.scalar_op, scalar_ops)
+    )
+
+
+def _is_product(node):
+    core = node.op.core_op if isinstance(node.op, Blockwise) else node.op
+    return isinstance(core, Dot) and all(each.ndim == 2 for each in node.inputs)
+
+
+def _product(W, node):
+    factors = []
+    for each in map(recognise, node.inputs):
+        factors.extend(each.factors if isinstance(each, Product) else [each])
+    if any(None in each.shape for each in factors):
+        return None
+    return Product(factors, W)
+
+
+def _is_transpose(node):
+    return isinstance(node.op, DimShuffle) and node.op.new_order == (1, 0)
+
+
+def _transpose(W, node):
+    inner = recognise(node.inputs[0])
+    if isinstance(inner, Dense):
+        return None
+    found = inner.transpose()
+    found.expression = W
+    return found
+
+
+def _sum(W, node):
+    if any(True in each.type.broadcastable for each in node.inputs):
+        return None
+    terms = [recognise(each) for each in node.inputs]
+    if any(None in term.shape for term in terms):
+        return None
+    if isinstance(node.op.scalar_op, scalar.Sub):
+        terms[1] = Scaled(terms[1], pt.constant(-1, ndim=2, dtype="int8"), pt.mul)
+    return Sum(terms, W)
+
+
+def _scaled(W, node):
+    """Split a product into one matrix and factors that broadcast along an axis."""
+    full = [each for each in node.inputs if True not in each.type.broadcastable]
+    factors = [each for each in node.inputs if True in each.type.broadcastable]
+    is_division = isinstance(node.op.scalar_op, scalar.TrueDiv)
+    if len(full) != 1 or (is_division and full[0] is not node.inputs[0]):
+        return None
+    found = recognise(full[0])
+    if None in found.shape or 1 in found.shape:
+        return None
+    for factor in factors:
+        found = Scaled(found, factor, pt.true_div if is_division else pt.mul)
+    found.expression = W
+    return found
+
+
+def _negated(W, node):
+    minus = pt.constant(-1, ndim=2, dtype="int8")
+    return Scaled(recognise(node.inputs[0]), minus, pt.mul, W)
+
+
+def _is_diagonal(node):
+    op = node.op
+    return isinstance(op, AllocDiag) and node.inputs[0].ndim == 1 and op.offset == 0
+
+
+def _diagonal(W, node):
+    return Diagonal(node.inputs[0], static_shape(node.inputs[0])[0], W)
+
+
+def _identity(W, node):
+    n, m = static_shape(W)
+    offset = node.inputs[2]
+    if n != m or not isinstance(offset, Constant) or offset.data != 0:
+        return None
+    return Diagonal(None, n, W)
+
+
+def _is_kronecker(node):
+    return type(node.op).__name__ == "KroneckerProduct" and all(
+        each.ndim == 2 for each in node.inputs
+    )
+
+
+def _kronecker(W, node):
+    left, right = map(recognise, node.inputs)
+    return None if None in (*left.shape, *right.shape) else Kronecker(left, right, W)
+
+
+def _is_block_diagonal(node):
+    return isinstance(node.op, Blockwise) and type(node.op.core_op).__name__ == (
+        "BlockDiagonal"
+    )
+
+
+def _block_diagonal(W, node):
+    blocks = [recognise(each) for each in node.inputs]
+    if any(None in block.shape for block in blocks):
+        return None
+    return BlockDiagonal(blocks, W)
+
+
+def _declared(W, node):
+    found = recognise(node.inputs[0])
+    return None if isinstance(found, Dense) else found
+
+
+_PATTERNS = (
+    (_is_product, _product),
+    (_is_transpose, _transpose),
+    (_is_elementwise(scalar.Add, scalar.Sub), _sum),
+    (_is_elementwise(scalar.Mul, scalar.TrueDiv), _scaled),
+    (_is_elementwise(scalar.Neg), _negated),
+    (_is_diagonal, _diagonal),
+    (lambda node: isinstance(node.op, Eye), _identity),
+    (_is_kronecker, _kronecker),
+    (_is_block_diagonal, _block_diagonal),
+    (lambda node: isinstance(node.op, SpecifyShape), _declared),
+)
