@@ -7,6 +7,8 @@ reproduces a whole run on one backend.
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytensor.tensor as pt
 
@@ -116,7 +118,10 @@ class RandomStream:
         (child,) = self._seeds.spawn(1)
         state = pt.random.shared_rng(np.random.default_rng(child), borrow=True)
         next_state, draw = getattr(state, method)(*args, size=size, dtype=dtype)
-        state.default_update = next_state
+        with warnings.catch_warnings():
+            # PyTensor would rather see updates passed to each function (since 3.0).
+            warnings.simplefilter("ignore", DeprecationWarning)
+            state.default_update = next_state
         return draw
 
     def uniform(self, size, low=0.0, high=1.0, dtype=None):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections import OrderedDict
 
 from pytensor.graph.basic import Variable
@@ -11,6 +12,8 @@ from lasagne_next.params.tags import leaf_tags
 from lasagne_next.utils import unique
 
 __all__ = ["Layer", "MergeLayer"]
+
+_INPUTS = ("input_layer", "input_shape", "input_layers", "input_shapes")
 
 
 class _Wiring:
@@ -89,6 +92,11 @@ class Layer:
     def __repr__(self):
         return f"<{describe(self)}>"
 
+    def __dir__(self):
+        # What a layer has not, it does not list: stand-ins are copied from the list.
+        absent = {name for name in _INPUTS if f"_{name}" not in self.__dict__}
+        return [name for name in super().__dir__() if name not in absent]
+
     def __getstate__(self):
         state = self.__dict__.copy()
         state.pop("_epoch", None)  # counts re-wirings of the present process only
@@ -103,6 +111,7 @@ class Layer:
     def input_layer(self, layer):
         if layer is not None:
             check_positive(self, "input shape", _output_shape_of(layer, self))
+            _check_acyclic(self, "input_layer", [layer])
         self._input_layer = layer
         _Wiring.epoch += 1
 
@@ -114,6 +123,13 @@ class Layer:
 
     @input_shape.setter
     def input_shape(self, shape):
+        below = self.__dict__.get("_input_layer")
+        if below is not None and shape != below.output_shape:
+            raise ValueError(
+                f"{describe(self)}: input_shape must be {below.output_shape}, the "
+                f"output shape of {describe(below)}, got {shape!r}. Assign input_layer "
+                "to re-wire."
+            )
         self._input_shape = shape
         _Wiring.epoch += 1
 
@@ -326,6 +342,7 @@ class MergeLayer(Layer):
                 f"{describe(self)}: input_layers must have {len(self._input_shapes)} "
                 f"elements, got {len(layers)}."
             )
+        _check_acyclic(self, "input_layers", layers)
         self._input_layers = layers
         _Wiring.epoch += 1
 
@@ -436,13 +453,37 @@ def refresh_shapes(layer):
             pending.extend(stale)
         else:
             pending.pop()
-            current._epoch = _Wiring.epoch
             current._capture_shapes()
+            current._epoch = _Wiring.epoch  # last: a failure must repeat itself
+
+
+def _check_acyclic(layer, attribute, below):
+    """Raise ValueError if a layer would depend on its own output."""
+    pending, seen = [each for each in below if each is not None], set()
+    while pending:
+        current = pending.pop()
+        if current is layer:
+            raise ValueError(
+                f"{describe(layer)}: {attribute} must not depend on the layer itself, "
+                f"got {below!r}."
+            )
+        if current not in seen:
+            seen.add(current)
+            pending.extend(layers_below(current))
 
 
 def check_positive(layer, what, shape):
-    """Raise ValueError if a known size is zero or negative."""
-    if any(size is not None and size <= 0 for size in shape):
+    """Raise if a known size is no integer (TypeError) or not positive (ValueError)."""
+    if not isinstance(shape, tuple | list):
+        return  # a stand-in for a layer may not know its shape
+    try:
+        sizes = [operator.index(size) for size in shape if size is not None]
+    except TypeError as error:
+        raise TypeError(
+            f"{describe(layer)}: {what} must have integers as sizes, or None where the "
+            f"size is unknown, got {shape!r}."
+        ) from error
+    if any(size <= 0 for size in sizes):
         raise ValueError(
             f"{describe(layer)}: {what} must have positive sizes, or None where the "
             f"size is unknown, got {shape!r}."

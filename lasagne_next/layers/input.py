@@ -38,6 +38,8 @@ class InputLayer(Layer):
     ValueError
         If a known size is not positive, or `input_var` has another number of axes or
         other known sizes than `shape`.
+    TypeError
+        If `input_var` is no symbolic variable.
 
     Examples
     --------
@@ -61,12 +63,17 @@ class InputLayer(Layer):
         self.input_var = input_var
 
     def _check_variable(self, input_var):
+        if not hasattr(input_var, "type"):
+            raise TypeError(
+                f"{describe(self)}: input_var must be a symbolic variable, got "
+                f"{input_var!r}. Pass data to get_output instead."
+            )
         if input_var.ndim != len(self.shape):
             raise ValueError(
                 f"{describe(self)}: input_var must have {len(self.shape)} axes for "
                 f"shape {self.shape}, got {input_var!r} with {input_var.ndim} axes."
             )
-        known = getattr(getattr(input_var, "type", None), "shape", self.shape)
+        known = getattr(input_var.type, "shape", self.shape)
         pairs = zip(known, self.shape, strict=True)
         if any(None not in pair and pair[0] != pair[1] for pair in pairs):
             raise ValueError(

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import numpy as np
 import pytensor.tensor as pt
+from pytensor.compile.builders import OpFromGraph
 from pytensor.graph.basic import Constant
 from pytensor.graph.fg import FunctionGraph
 from pytensor.graph.traversal import toposort
+from pytensor.tensor.basic import Join
+from pytensor.tensor.blockwise import Blockwise
 from pytensor.tensor.elemwise import Elemwise
 from pytensor.tensor.math import Dot
 from pytensor.tensor.rewriting.shape import ShapeFeature
 from pytensor.tensor.shape import Shape, Shape_i
-from pytensor.tensor.type import TensorType
+from pytensor.tensor.type import TensorType, discrete_dtypes
 
 from lasagne_next.params.tracing import is_leaf
 
 __all__ = ["declare_unit_axes", "static_shape"]
 
-_DISCRETE = ("bool", "int8", "int16", "int32", "int64", "uint8", "uint64")
+# Operations that are right to refuse inputs whose known sizes disagree. One with an
+# inner graph may refuse types merely because it was built with less specific ones.
+_STRICT = (Blockwise, Dot, Elemwise, Join)
 
 
 def static_shape(expression):
@@ -53,7 +58,7 @@ def static_shape(expression):
     """
     if is_leaf(expression):
         return _value_shape(expression)
-    if None not in expression.type.shape:
+    if expression.owner is None:
         return expression.type.shape
     typed = _with_known_leaves(expression)
     if None in typed.type.shape:
@@ -105,18 +110,21 @@ def _value_shape(leaf):
 
 def _with_known_leaves(expression):
     """Rebuild an expression on placeholders that carry the shapes of its leaves."""
-    rebuilt = {}
-    for node in toposort([expression]):
+    return _rebuild_graph([expression], {})[0]
+
+
+def _rebuild_graph(outputs, rebuilt):
+    for node in toposort(outputs):
         for each in node.inputs:
             if each not in rebuilt:
                 rebuilt[each] = _placeholder(each)
         inputs = [rebuilt[each] for each in node.inputs]
         rebuilt.update(zip(node.outputs, _rebuild(node, inputs), strict=True))
-    return rebuilt[expression]
+    return [rebuilt[output] for output in outputs]
 
 
 def _placeholder(variable):
-    if not is_leaf(variable) or not isinstance(variable.type, TensorType):
+    if not is_leaf(variable) or None not in getattr(variable.type, "shape", ()):
         return variable
     return variable.type.clone(shape=_value_shape(variable))(name=variable.name)
 
@@ -127,15 +135,40 @@ def _rebuild(node, inputs):
         return sizes
     if all(new is old for new, old in zip(inputs, node.inputs, strict=True)):
         return node.outputs
+    if isinstance(node.op, OpFromGraph):
+        known = dict(zip(node.op.inner_inputs, inputs, strict=True))
+        return _rebuild_graph(node.op.inner_outputs, known)
     try:
-        return node.op.make_node(*inputs).outputs
+        outputs = node.op.make_node(*inputs).outputs
     except Exception as error:
-        # An operation with an inner graph may refuse types that are more specific
-        # than those it was built with; what then stays unknown is no mistake.
-        if not isinstance(node.op, Dot | Elemwise):
+        if not isinstance(node.op, _STRICT):
             return node.outputs
-        shapes = " and ".join(str(each.type.shape) for each in inputs)
-        raise ValueError(f"the shapes {shapes} do not fit in {node.op}") from error
+        raise ValueError(
+            f"the shapes {_listed(inputs)} do not fit in {node.op}"
+        ) from error
+    if isinstance(node.op, Elemwise):
+        _check_declared_broadcasting(node, inputs, outputs)
+    return outputs
+
+
+def _listed(inputs):
+    return " and ".join(str(getattr(each.type, "shape", "?")) for each in inputs)
+
+
+def _check_declared_broadcasting(node, inputs, outputs):
+    """Refuse to stretch an axis that only happens to have size 1.
+
+    PyTensor stretches an axis only if the type says that its size is 1.
+    """
+    for old, new in zip(node.inputs, inputs, strict=True):
+        sizes = zip(old.type.shape, new.type.shape, outputs[0].type.shape, strict=True)
+        for axis, (declared, size, wanted) in enumerate(sizes):
+            if declared is None and size == 1 and wanted not in (None, 1):
+                raise ValueError(
+                    f"axis {axis} of {old} has size 1 and would have to be stretched "
+                    f"to {wanted}, which PyTensor does only where the type knows the "
+                    "size: use shared(value, shape=value.shape)"
+                )
 
 
 def _constant_sizes(node, inputs):
@@ -157,7 +190,9 @@ def _constant_sizes(node, inputs):
 
 
 def _may_hold_a_size(type):
-    return isinstance(type, TensorType) and type.ndim < 2 and type.dtype in _DISCRETE
+    return (
+        isinstance(type, TensorType) and type.ndim < 2 and type.dtype in discrete_dtypes
+    )
 
 
 def _inferred_shape(expression):

@@ -208,11 +208,11 @@ def _warn_unused(kwargs, layers):
         return
     accepted = {"deterministic"}
     for layer in layers:
+        accepted.update(getattr(layer, "get_output_kwargs", ()))
         try:
             accepted.update(inspect_kwargs(layer.get_output_for))
         except (TypeError, ValueError):
             continue  # what has no signature cannot be judged
-        accepted.update(layer.get_output_kwargs)
     unused -= accepted
     if unused:
         words = "\n  ".join(word + _hint(word, accepted) for word in sorted(unused))

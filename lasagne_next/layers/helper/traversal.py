@@ -14,7 +14,7 @@ def get_all_layers(layer, treat_as_input=None):
     ----------
     layer : Layer or iterable of Layer
         The output layer or layers.
-    treat_as_input : iterable of Layer, optional
+    treat_as_input : Layer or iterable of Layer, optional
         Layers that are listed without those below them, as far as nothing else needs
         these.
 
@@ -22,6 +22,11 @@ def get_all_layers(layer, treat_as_input=None):
     -------
     list of Layer
         Each once, in topological order: depth first, left to right.
+
+    Raises
+    ------
+    TypeError
+        If something is no layer.
 
     Examples
     --------
@@ -32,7 +37,7 @@ def get_all_layers(layer, treat_as_input=None):
     [<InputLayer 'l1'>, <DenseLayer 'l2'>]
     """
     pending = list(reversed(as_list(layer)))
-    cut = set(treat_as_input or ())
+    cut = set() if treat_as_input is None else set(as_list(treat_as_input))
     opened, placed, order = set(), set(), []
     while pending:
         current = pending[-1]
@@ -42,6 +47,11 @@ def get_all_layers(layer, treat_as_input=None):
                 placed.add(current)
                 order.append(current)
         else:
+            if not hasattr(current, "get_output_for"):
+                raise TypeError(
+                    "get_all_layers: layer must be a layer or an iterable of layers, "
+                    f"got {current!r} of type {type(current).__name__}."
+                )
             opened.add(current)
             pending.extend(
                 each for each in reversed(layers_below(current)) if each not in placed
