@@ -491,9 +491,12 @@ def check_positive(layer, what, shape):
 
 
 def _output_shape_of(incoming, layer):
-    if not hasattr(incoming, "output_shape"):
+    try:
+        return incoming.output_shape
+    except AttributeError as error:
+        if isinstance(incoming, Layer):
+            raise  # a mistake inside its shape map
         raise TypeError(
             f"{describe(layer)}: incoming must be a layer or a shape tuple, got "
             f"{incoming!r} of type {type(incoming).__name__}."
-        )
-    return incoming.output_shape
+        ) from error

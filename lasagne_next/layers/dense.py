@@ -135,7 +135,9 @@ class DenseLayer(Layer):
         if leading < 0:
             leading += input.ndim
         if input.ndim > leading + 1:
-            input = input.flatten(leading + 1)  # (leading..., num_inputs)
+            # With its size stated, also an empty batch can be reshaped.
+            shape = (*input.shape[:leading], self._count_inputs())
+            input = input.reshape(shape)  # (leading..., num_inputs)
         W = declare_unit_axes(self.W, (None, self.num_units))
         activation = expressions.dot(input, W, structured)  # (leading..., num_units)
         if self.b is not None:
