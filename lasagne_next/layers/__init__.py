@@ -1,6 +1,6 @@
 """Layers, and functions on networks of layers."""
 
-from lasagne_next.layers import base, dense, helper, input, noise
+from lasagne_next.layers import base, dense, helper, input, noise, shape
 from lasagne_next.layers.base import Layer, MergeLayer
 from lasagne_next.layers.dense import DenseLayer, NINLayer
 from lasagne_next.layers.helper import (
@@ -21,21 +21,39 @@ from lasagne_next.layers.noise import (
     dropout_locations,
     spatial_dropout,
 )
+from lasagne_next.layers.shape import (
+    DimshuffleLayer,
+    FlattenLayer,
+    PadLayer,
+    ReshapeLayer,
+    SliceLayer,
+    dimshuffle,
+    flatten,
+    pad,
+    reshape,
+)
 
 __all__ = [
     "DenseLayer",
+    "DimshuffleLayer",
     "DropoutLayer",
+    "FlattenLayer",
     "GaussianNoiseLayer",
     "InputLayer",
     "Layer",
     "MergeLayer",
     "NINLayer",
+    "PadLayer",
+    "ReshapeLayer",
+    "SliceLayer",
     "base",
     "count_params",
     "dense",
+    "dimshuffle",
     "dropout",
     "dropout_channels",
     "dropout_locations",
+    "flatten",
     "get_all_layers",
     "get_all_param_values",
     "get_all_params",
@@ -44,6 +62,9 @@ __all__ = [
     "helper",
     "input",
     "noise",
+    "pad",
+    "reshape",
     "set_all_param_values",
+    "shape",
     "spatial_dropout",
 ]

@@ -365,9 +365,7 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize(
-    ("make", "error", "message"), REFUSED.values(), ids=REFUSED.keys()
-)
+@pytest.mark.parametrize(("make", "error", "message"), REFUSED.values(), ids=REFUSED)
 def test_bad_arguments_are_refused(make, error, message):
     """Catches a message without the layer's name or the value."""
     with pytest.raises(error, match=message):
