@@ -180,10 +180,10 @@ def _free(function, layer, free_input):
 def _gather_shapes(layer, shapes, free_shape):
     if isinstance(layer, MergeLayer) or hasattr(layer, "input_layers"):
         return [
-            (free_shape or built_with) if below is None else shapes[below]
-            for below, built_with in zip(
-                layer.input_layers, layer.input_shapes, strict=True
-            )
+            (free_shape or layer.input_shapes[index])
+            if below is None
+            else shapes[below]
+            for index, below in enumerate(layer.input_layers)
         ]
     if layer.input_layer is None:
         return free_shape or layer.input_shape

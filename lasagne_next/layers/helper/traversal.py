@@ -41,17 +41,17 @@ def get_all_layers(layer, treat_as_input=None):
     opened, placed, order = set(), set(), []
     while pending:
         current = pending[-1]
+        if not hasattr(current, "get_output_for"):
+            raise TypeError(
+                "get_all_layers: layer must be a layer or an iterable of layers, got "
+                f"{current!r} of type {type(current).__name__}."
+            )
         if current in opened or current in cut:
             pending.pop()
             if current not in placed:
                 placed.add(current)
                 order.append(current)
         else:
-            if not hasattr(current, "get_output_for"):
-                raise TypeError(
-                    "get_all_layers: layer must be a layer or an iterable of layers, "
-                    f"got {current!r} of type {type(current).__name__}."
-                )
             opened.add(current)
             pending.extend(
                 each for each in reversed(layers_below(current)) if each not in placed
