@@ -1,5 +1,6 @@
 """Functions on whole networks, each given by its output layer or layers."""
 
+from lasagne_next.layers.helper.conversion import replace_param
 from lasagne_next.layers.helper.evaluation import get_output, get_output_shape
 from lasagne_next.layers.helper.parameters import (
     count_params,
@@ -16,5 +17,6 @@ __all__ = [
     "get_all_params",
     "get_output",
     "get_output_shape",
+    "replace_param",
     "set_all_param_values",
 ]
