@@ -5,8 +5,11 @@ from lasagne_next import (
     init,
     layers,
     nonlinearities,
+    ops,
     params,
     random,
+    rewriting,
+    updates,
     utils,
 )
 
@@ -16,7 +19,10 @@ __all__ = [
     "init",
     "layers",
     "nonlinearities",
+    "ops",
     "params",
     "random",
+    "rewriting",
+    "updates",
     "utils",
 ]

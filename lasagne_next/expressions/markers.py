@@ -32,8 +32,9 @@ class _Mark(Op):
     def perform(self, node, inputs, output_storage):
         output_storage[0][0] = inputs[0]
 
-    def infer_shape(self, fgraph, node, input_shapes):
-        return [input_shapes[0]]
+    def infer_shape(self, *node_and_shapes):
+        # PyTensor before 3.1 passes the graph too, later ones warn of such an argument.
+        return [node_and_shapes[-1][0]]
 
     def connection_pattern(self, node):
         return [[True], *([False] for _ in node.inputs[1:])]

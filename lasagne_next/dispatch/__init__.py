@@ -1,0 +1,1 @@
+"""How the operations run on each backend; imported when a backend is used."""

@@ -1,0 +1,10 @@
+"""Rewrites of graphs, for one backend each.
+
+They act on every graph that is compiled for their backend, also on those made without
+this library, and change no result beyond rounding. Switch one off by its name,
+``pytensor.compile.mode.get_mode("NUMBA").excluding("lasagne_next_matrix_product")``.
+"""
+
+from lasagne_next.rewriting import matrix_product, reductions
+
+__all__ = ["matrix_product", "reductions"]
