@@ -1,0 +1,1 @@
+"""Tests of the recipes and of what they share."""
