@@ -4,6 +4,7 @@ import numpy as np
 import pytensor
 import pytensor.tensor as pt
 
+from lasagne_next import expressions
 from lasagne_next.layers import DenseLayer, DropoutLayer, InputLayer, Layer, MergeLayer
 from lasagne_next.params import set_tags
 from lasagne_next.random import RandomStream, draw_seed, get_rng
@@ -100,6 +101,14 @@ def one_expression_twice():
     return DenseLayer(DenseLayer(InputLayer((None, 5)), 5, W=W, name="a"), 5, W=W)
 
 
+def ready_made():
+    below = DenseLayer(
+        InputLayer((None, 7)), 5, W=expressions.SpectralNorm(), name="spectral"
+    )
+    below = DenseLayer(below, 5, W=expressions.Gaussian(), name="bayes")
+    return DenseLayer(below, 3, W=expressions.LowRank(2), name="thin")
+
+
 NETWORKS = {
     build.__name__: build
     for build in (
@@ -113,5 +122,6 @@ NETWORKS = {
         same_names,
         random_weights,
         one_expression_twice,
+        ready_made,
     )
 }
