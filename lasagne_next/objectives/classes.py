@@ -20,7 +20,7 @@ __all__ = [
 
 
 def as_class_targets(function, predictions, targets, axis):
-    """Return targets as labels (int64) or as one value per class, else raise.
+    """Return targets as labels (integers) or as one value per class, else raise.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ def as_class_targets(function, predictions, targets, axis):
     Returns
     -------
     targets : TensorVariable
-        Labels of type int64, or values of the type of `predictions`.
+        Labels of a signed integer type, or values of the type of `predictions`.
     """
     targets = as_theano_expression(targets)
     labels = targets.ndim == predictions.ndim - 1
@@ -64,7 +64,16 @@ def as_class_targets(function, predictions, targets, axis):
                 f"{targets.type.shape} (predictions of shape {predictions.type.shape}, "
                 f"classes along axis {axis}). Check which arrays or layers you pass."
             )
-    return match_dtype(targets, "int64" if labels else predictions.dtype)
+    return as_labels(targets) if labels else match_dtype(targets, predictions.dtype)
+
+
+def as_labels(targets):
+    """Return class labels in a type that holds them and can be negative.
+
+    Not in int64 if it can be helped: JAX in single precision has none and warns.
+    """
+    is_wide = targets.dtype in ("int64", "uint32", "uint64")
+    return match_dtype(targets, "int64" if is_wide else "int32")
 
 
 def _without(shape, axis):
@@ -76,9 +85,10 @@ def class_numbers(predictions, axis):
     size = predictions.type.shape[axis]
     if size is None:
         # A range of unknown length does not compile on JAX (PyTensor 3.0.7).
-        return pt.cumsum(pt.ones_like(predictions, dtype="int64"), axis=axis) - 1
+        return pt.cumsum(pt.ones_like(predictions, dtype="int32"), axis=axis) - 1
     after = predictions.ndim - axis - 1
-    return pt.constant(np.arange(size).reshape((size,) + (1,) * after))
+    numbers_of_classes = np.arange(size, dtype="int32")
+    return pt.constant(numbers_of_classes.reshape((size,) + (1,) * after))
 
 
 def class_mask(labels, predictions, axis):
@@ -160,7 +170,7 @@ def label_weights(targets, class_weights=None, ignore_label=None):
             f"label_weights: targets must be integers, got type {targets.dtype} and "
             f"shape {targets.type.shape}. Cast labels with astype('int32')."
         )
-    labels = targets.astype("int64")
+    labels = as_labels(targets)
     counted = pt.ones_like(labels, dtype="bool")
     if ignore_label is not None:
         counted = pt.neq(labels, ignore_label)
