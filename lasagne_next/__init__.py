@@ -3,6 +3,7 @@
 from lasagne_next import (
     expressions,
     init,
+    io,
     layers,
     nonlinearities,
     objectives,
@@ -11,6 +12,7 @@ from lasagne_next import (
     random,
     regularization,
     rewriting,
+    summary,
     updates,
     utils,
 )
@@ -19,6 +21,7 @@ __version__ = "0.1.0.dev0"
 __all__ = [
     "expressions",
     "init",
+    "io",
     "layers",
     "nonlinearities",
     "objectives",
@@ -27,6 +30,7 @@ __all__ = [
     "random",
     "regularization",
     "rewriting",
+    "summary",
     "updates",
     "utils",
 ]
