@@ -1,6 +1,7 @@
 """Neural network layers on PyTensor whose parameters may be any expression."""
 
 from lasagne_next import (
+    backends,
     expressions,
     init,
     io,
@@ -19,6 +20,7 @@ from lasagne_next import (
 
 __version__ = "0.1.0.dev0"
 __all__ = [
+    "backends",
     "expressions",
     "init",
     "io",
