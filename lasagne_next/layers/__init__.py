@@ -1,18 +1,39 @@
 """Layers, and functions on networks of layers."""
 
-from lasagne_next.layers import base, dense, helper, input, noise, shape
+from lasagne_next.layers import (
+    base,
+    dense,
+    embedding,
+    helper,
+    input,
+    merge,
+    noise,
+    shape,
+    special,
+)
 from lasagne_next.layers.base import Layer, MergeLayer
 from lasagne_next.layers.dense import DenseLayer, NINLayer
+from lasagne_next.layers.embedding import EmbeddingLayer
 from lasagne_next.layers.helper import (
+    copy_network,
     count_params,
     get_all_layers,
     get_all_param_values,
     get_all_params,
     get_output,
     get_output_shape,
+    replace_param,
     set_all_param_values,
 )
 from lasagne_next.layers.input import InputLayer
+from lasagne_next.layers.merge import (
+    ConcatLayer,
+    ElemwiseMergeLayer,
+    ElemwiseSumLayer,
+    autocrop,
+    autocrop_array_shapes,
+    concat,
+)
 from lasagne_next.layers.noise import (
     DropoutLayer,
     GaussianNoiseLayer,
@@ -32,27 +53,55 @@ from lasagne_next.layers.shape import (
     pad,
     reshape,
 )
+from lasagne_next.layers.special import (
+    BiasLayer,
+    ExpressionLayer,
+    InverseLayer,
+    NonlinearityLayer,
+    ParametricRectifierLayer,
+    RandomizedRectifierLayer,
+    ScaleLayer,
+    prelu,
+    rrelu,
+    standardize,
+)
 
 __all__ = [
+    "BiasLayer",
+    "ConcatLayer",
     "DenseLayer",
     "DimshuffleLayer",
     "DropoutLayer",
+    "ElemwiseMergeLayer",
+    "ElemwiseSumLayer",
+    "EmbeddingLayer",
+    "ExpressionLayer",
     "FlattenLayer",
     "GaussianNoiseLayer",
     "InputLayer",
+    "InverseLayer",
     "Layer",
     "MergeLayer",
     "NINLayer",
+    "NonlinearityLayer",
     "PadLayer",
+    "ParametricRectifierLayer",
+    "RandomizedRectifierLayer",
     "ReshapeLayer",
+    "ScaleLayer",
     "SliceLayer",
+    "autocrop",
+    "autocrop_array_shapes",
     "base",
+    "concat",
+    "copy_network",
     "count_params",
     "dense",
     "dimshuffle",
     "dropout",
     "dropout_channels",
     "dropout_locations",
+    "embedding",
     "flatten",
     "get_all_layers",
     "get_all_param_values",
@@ -61,10 +110,16 @@ __all__ = [
     "get_output_shape",
     "helper",
     "input",
+    "merge",
     "noise",
     "pad",
+    "prelu",
+    "replace_param",
     "reshape",
+    "rrelu",
     "set_all_param_values",
     "shape",
     "spatial_dropout",
+    "special",
+    "standardize",
 ]
