@@ -20,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as numpy_strategies
 
-from lasagne_next import io
+from lasagne_next import io, updates
 from lasagne_next.layers import (
     DenseLayer,
     DropoutLayer,
@@ -143,6 +143,13 @@ def test_parameters_in_no_attribute_are_called_by_name_or_position():
         "Odd0.param2",
     ]
     assert list(io.named_params(Odd((None, 2), name="odd")))[1] == "odd.param1"
+
+
+def test_the_first_attribute_that_holds_a_parameter_names_it():
+    """Catches labels that depend on an alias made later."""
+    layer = DenseLayer((None, 3), 2)
+    layer.weights = layer.W
+    assert list(io.named_params(layer)) == ["DenseLayer0.W", "DenseLayer0.b"]
 
 
 def test_several_outputs_are_named_together():
@@ -281,6 +288,10 @@ def test_equal_values_give_equal_files(path):
     os.utime(path, (0, 0))
     io.save(path, network)
     assert path.read_bytes() == first
+    if path.suffix == ".npz":
+        with zipfile.ZipFile(path) as archive:
+            years = {entry.date_time[0] for entry in archive.infolist()}
+        assert years == {1980}
 
 
 def test_deep_networks_are_no_problem(path):
@@ -338,6 +349,25 @@ def test_state_goes_by_the_rest_of_its_name():
     assert "updates:l.W:velocity" in io.named_params(layer, list(updates.items()))
 
 
+def test_averages_are_named_after_the_parameter_that_they_follow():
+    """Catches averages of networks without names that are known by position only."""
+    network = nameless()
+    params = get_all_params(network, trainable=True)
+    made = updates.sgd(sum(pt.sum(pt.sqr(param)) for param in params), params, 0.1)
+    averages = updates.parameter_averages(params)
+    made = updates.apply_polyak_average(made, averages)
+    names = {state: name for name, state in io.named_params(network, made).items()}
+    for param in params:
+        assert names[averages[param]].startswith(f"updates:{names[param]}:")
+
+
+def test_new_values_may_be_numbers():
+    """Catches a search for state that takes every new value for an expression."""
+    layer = DenseLayer((None, 2), 3, name="l")
+    count = pytensor.shared(0.0, name="count")
+    assert "updates:count" in io.named_params(layer, {count: 1.0, layer.b: 0.0})
+
+
 def test_state_of_several_parameters_goes_by_its_own_name():
     """Catches a step counter credited to one parameter."""
     layer = DenseLayer((None, 2), 3, name="l")
@@ -357,6 +387,33 @@ def test_state_survives_with_the_network(build, path):
     io.load(path, loaded, updates=new)
     for index, state in enumerate(io.named_params(loaded, new).values()):
         assert np.all(state.get_value() == index)
+
+
+@pytest.mark.parametrize("rule", ["adam", "rprop", "nesterov_momentum", "averaged"])
+def test_the_state_of_our_update_rules_survives(rule, path):
+    """Catches states of the real rules that collide or that no name is given to."""
+
+    def prepare():
+        network = nameless()
+        params = get_all_params(network, trainable=True)
+        loss = sum(pt.sum(pt.sqr(param)) for param in params)
+        rates = {"nesterov_momentum": [0.1]}.get(rule, [])
+        make = getattr(updates, "adam" if rule == "averaged" else rule)
+        made = make(loss, params, *rates)
+        if rule == "averaged":
+            averages = updates.parameter_averages(params)
+            made = updates.apply_polyak_average(made, averages)
+        return network, made
+
+    (saved, old), (loaded, new) = prepare(), prepare()
+    named = io.named_params(saved, old)
+    assert set(old) <= set(named.values())
+    for index, state in enumerate(named.values()):
+        state.set_value(np.full_like(state.get_value(), index))
+    io.save(path, saved, old)
+    assert io.load(path, loaded, new).is_complete
+    for a, b in zip(old, new, strict=True):
+        assert np.array_equal(a.get_value(), b.get_value())
 
 
 def test_saved_state_is_left_aside_without_updates(path):
@@ -555,6 +612,18 @@ def test_a_failing_rename_is_explained_and_leaves_no_debris(path, monkeypatch):
     with pytest.raises(PermissionError, match=r"cannot write .*: Operation not permi"):
         io.save_values(path, {"a": 1.0})
     assert debris(path) == []
+
+
+def test_a_file_is_on_disk_before_it_gets_its_name(path, monkeypatch):
+    """Catches an empty file after a power cut."""
+    events = []
+    flush, rename = os.fsync, os.replace
+    monkeypatch.setattr(os, "fsync", lambda fd: (events.append("flush"), flush(fd)))
+    monkeypatch.setattr(
+        os, "replace", lambda *names: (events.append("rename"), rename(*names))
+    )
+    io.save_values(path, {"a": 1.0})
+    assert events[:2] == ["flush", "rename"]
 
 
 def test_a_missing_directory_is_named(tmp_path):

@@ -10,7 +10,9 @@ deep::
     pickle.dump(get_all_layers(network), file)
     network = pickle.load(file)[-1]
 
-A pickle runs any code that is in it: load none from people you do not trust.
+The same goes for ``copy.deepcopy``; :func:`lasagne_next.layers.copy_network` copies
+networks of any depth. A pickle runs any code that is in it: load none from people you
+do not trust.
 """
 
 from lasagne_next.io.files import load_values, replacing, save_values

@@ -165,7 +165,7 @@ def _explaining(path):
     except OSError as error:
         directory = os.path.dirname(path)
         reason = error.strerror or str(error)
-        if isinstance(error, FileNotFoundError) and not os.path.isdir(directory or "."):
+        if directory and not os.path.isdir(directory):
             reason = f"there is no directory {directory!r}"
         raise type(error)(f"save: cannot write {path!r}: {reason}.") from error
 

@@ -109,7 +109,7 @@ def name_leaves(network):
 def name_states(updates, named):
     """Give each state variable of an update rule a key.
 
-    A state is named after the parameter whose update reads it, or, if there is none or
+    A state is named after the parameter that it belongs to, or, if there is none or
     several (as for a step counter), after its own name or its position.
 
     Parameters
@@ -170,18 +170,39 @@ def _state_name(state, owner):
 
 
 def _owners(states, updates, keys):
-    """Find for each state the only parameter of the network whose update reads it."""
-    read = {state: frozenset([state]) for state in states}
-    nothing = frozenset()
-    targets = [(each, value) for each, value in updates.items() if each in keys]
-    for node in toposort([value for _, value in targets if hasattr(value, "owner")]):
-        found = nothing.union(*(read.get(each, nothing) for each in node.inputs))
-        read.update(dict.fromkeys(node.outputs, found))
+    """Find for each state the one parameter of the network that it belongs to.
+
+    This is the only one whose new value depends on the state, like a velocity, or else
+    the only one whose new value the state is made from, like an average.
+    """
+    params = [each for each in updates if each in keys]
     readers = {state: [] for state in states}
-    for target, value in targets:
-        for state in read.get(value, nothing):
-            readers[state].append(target)
-    return [each[0] if len(each) == 1 else None for each in readers.values()]
+    sources = {state: [state] for state in states}
+    for param, found in zip(params, _trace(params, updates, sources), strict=True):
+        for state in found:
+            readers[state].append(param)
+    sources = {updates[param]: [param] for param in params}
+    made_from = _trace(states, updates, sources)
+    return [
+        _only(found if len(readers[state]) != 1 else readers[state])
+        for state, found in zip(states, made_from, strict=True)
+    ]
+
+
+def _trace(variables, updates, sources):
+    """Tell for the new value of each variable which labelled sources are inside."""
+    nothing = frozenset()
+    found = {source: frozenset(labels) for source, labels in sources.items()}
+    values = [updates[each] for each in variables]
+    for node in toposort([each for each in values if isinstance(each, Variable)]):
+        inside = nothing.union(*(found.get(each, nothing) for each in node.inputs))
+        for output in node.outputs:
+            found[output] = inside | found.get(output, nothing)
+    return [found.get(value, nothing) for value in values]
+
+
+def _only(elements):
+    return next(iter(elements)) if len(elements) == 1 else None
 
 
 def _usable(name):

@@ -61,9 +61,10 @@ def named_params(network, updates=None):
     "param<i>". Networks that are built alike therefore have the same names, and layers
     without parameters may be put in between.
 
-    State that only the update of one parameter reads is called
-    "updates:<parameter>:<own name, or position>", all other "updates:<own name, or
-    position>". A name that would still occur twice gets an underscore.
+    State that the new value of one parameter alone is made from (a velocity), or that
+    is made from this (an average), is called "updates:<parameter>:<own name, or
+    position>", all other "updates:<own name, or position>". A name that would still
+    occur twice gets an underscore.
 
     Examples
     --------

@@ -103,6 +103,8 @@ def test_fresh_parameters_start_equal_and_are_independent(network):
     for a, b in zip(old, new, strict=True):
         assert (a.name, a.type, get_tags(a)) == (b.name, b.type, get_tags(b))
         assert np.array_equal(a.get_value(), b.get_value())
+        memory = a.get_value(borrow=True), b.get_value(borrow=True)
+        assert not np.shares_memory(*memory)
         before = a.get_value()
         b.set_value(b.get_value() * 0)
         assert np.array_equal(a.get_value(), before)
@@ -181,6 +183,24 @@ def test_the_layers_below_a_replaced_one_are_not_copied():
     assert [each.name for each in get_all_params(decoder)] == ["code.W", "out.b"]
 
 
+def test_what_only_a_replaced_layer_needed_is_not_even_begun():
+    """Catches copies of a large body that are thrown away."""
+    made = []
+
+    class Counted(Layer):
+        def __new__(cls, *args, **kwargs):
+            made.append(cls)
+            return super().__new__(cls)
+
+    body = Counted(Counted(InputLayer((None, 5))))
+    head = DenseLayer(body, 2)
+    made.clear()
+    copy_network(head, replace={body: InputLayer((None, 5))})
+    assert made == []
+    copy_network(head)
+    assert len(made) == 2
+
+
 def test_a_replaced_layer_that_is_asked_for_is_returned():
     """Catches a KeyError where nothing is left to copy."""
     network, new = tied(), InputLayer((None, 7))
@@ -216,6 +236,16 @@ def test_names_get_the_prefix():
     assert twin.name == "twin.l"
     assert twin.b.name == layer.b.name == "l.b"
     assert copy_network(nameless(), prefix="p.").name is None
+
+
+def test_names_and_tags_inside_expressions_are_kept():
+    """Catches anonymous variables in place of those that the user named."""
+    inner = pt.exp(pytensor.shared(np.ones((5, 3))))
+    inner.name, inner.tag.note = "inner", "mine"
+    copy = copy_network(DenseLayer((None, 5), 3, W=inner.T.T), prefix="copy.")
+    (new,) = copy.W.owner.inputs[0].owner.inputs
+    assert new is not inner
+    assert (new.name, new.tag.note) == ("inner", "mine")
 
 
 def test_deep_networks_are_copied_without_recursion():
