@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import inspect
 
 import numpy as np
-import pytensor
 from pytensor.graph.basic import Variable
+from pytensor.graph.utils import MissingInputError
 
 from lasagne_next import init as initialisers
-from lasagne_next.params import create_param, set_tags
+from lasagne_next import random
+from lasagne_next.expressions.markers import settle
+from lasagne_next.params import (
+    collect_shared_vars,
+    create_param,
+    get_tags,
+    leaf_tags,
+    set_tags,
+)
+from lasagne_next.utils import floatX
 
-__all__ = ["ParameterExpression"]
+__all__ = ["ParameterExpression", "evaluate"]
 
 
 class ParameterExpression:
@@ -30,16 +40,26 @@ class ParameterExpression:
     Attributes
     ----------
     init : callable, array, SharedVariable or expression
-        Where the plain parameter would start. The expression starts with its variance.
+        Where the parameter starts. A callable, most often an initialiser, gives a draw
+        of the plain parameter, whose variance the expression starts with. An array is a
+        value to start at, or as near to it as :meth:`invert` finds. A variable, or
+        another parameter expression, takes the place of a leaf (see `inner`).
     leaf_tags : dict of str to dict
         Tags of single leaves, by the leaf's key, such as
         ``{"base": {"trainable": False}}``.
     inner : str or None
-        The key of the leaf that may be replaced by a variable given as `init`, so that
-        expressions wrap each other: ``WeightNorm(init=LowRank(rank=10))``. None if the
-        leaves have no such counterpart.
+        The key of the leaf, of the parameter's shape, that may be replaced by a
+        variable given as `init`, so that expressions wrap each other:
+        ``WeightNorm(init=LowRank(rank=10))``. None if no leaf is like the parameter.
     residual : float
         After :meth:`from_value`, how far the start is from the value.
+
+    Notes
+    -----
+    Leaves are called after the parameter and their key: ``h.W.v``. Those of an
+    expression inside another one are called after both: ``h.W.v.u``. A variable of the
+    user's keeps its name and its tags. Leaves have the floating type of the draw, or
+    of the array.
 
     Examples
     --------
@@ -48,7 +68,7 @@ class ParameterExpression:
     ...     inner = "v"
     ...     def __init__(self, bound, init=init.GlorotUniform()):
     ...         self.bound, self.init = bound, init
-    ...     def start(self, value):
+    ...     def invert(self, value):
     ...         return {"v": np.arctanh(value / self.bound)}
     ...     def express(self, v):
     ...         return self.bound * pt.tanh(v)
@@ -64,21 +84,21 @@ class ParameterExpression:
     inner = None
     residual = 0.0
     names_its_leaves = True  # tells create_param to pass the parameter's name
-    _values = None
+    _found = None  # specifications of the leaves that from_value found
 
     def start(self, value):
         """Turn a draw of the plain parameter into start values of the leaves.
 
         Parameters
         ----------
-        value : numpy.ndarray
-            What `init` gave, of the parameter's shape.
+        value : numpy.ndarray of float64
+            What `init` gave when it was called, of the parameter's shape.
 
         Returns
         -------
         dict of str to numpy.ndarray
-            Start values by the key of the leaf, in the order of the leaves, such that
-            the parameter has the variance of `value`. :meth:`invert` by default.
+            Start values by the key of the leaf, such that the parameter has the
+            variance of `value`. :meth:`invert` by default.
         """
         return self.invert(value)
 
@@ -88,7 +108,7 @@ class ParameterExpression:
         Parameters
         ----------
         **leaves : SharedVariable
-            By key.
+            By key. The `inner` one may be any expression.
 
         Returns
         -------
@@ -102,7 +122,7 @@ class ParameterExpression:
 
         Parameters
         ----------
-        value : numpy.ndarray
+        value : numpy.ndarray of float64
             Of the parameter's shape.
 
         Returns
@@ -114,6 +134,8 @@ class ParameterExpression:
         ------
         NotImplementedError
             If there is no inverse.
+        ValueError
+            If no leaves come anywhere near.
         """
         raise NotImplementedError(
             f"{self!r} has no inverse, so it cannot start from a given value."
@@ -137,53 +159,82 @@ class ParameterExpression:
         TensorVariable
             Of shape `shape`.
         """
-        self.check_shape(shape)
-        prefix = "" if name is None else f"{name}."
-        leaves = {}
-        for key, value in self._start_values(shape, name).items():
-            leaf = create_param(value, np.shape(value), name=prefix + key)
-            if key in self.leaf_tags:
-                set_tags(leaf, **self.leaf_tags[key])
-            leaves[key] = leaf
-        return self.express(**leaves)
+        return self.express(**self._make_leaves(tuple(shape), name))
 
-    def _start_values(self, shape, name):
-        if self._values is not None:
-            return {key: value.copy() for key, value in self._values.items()}
+    def _make_leaves(self, shape, name):
+        self.check_shape(shape)
+        specs = self._found or self._start_specs(shape, name)
+        return {
+            key: self._make_leaf(key, spec, shape, name) for key, spec in specs.items()
+        }
+
+    def _make_leaf(self, key, spec, shape, name):
+        if not isinstance(spec, Variable | ParameterExpression):
+            spec, shape = np.array(spec), np.shape(spec)
+        leaf = create_param(spec, shape, name=_join(name, key))
+        is_own = not isinstance(spec, Variable) or self._wraps_expression
+        for each in collect_shared_vars(leaf) if is_own else []:
+            set_tags(each, **{**self.leaf_tags.get(key, {}), **get_tags(each)})
+        return leaf
+
+    @property
+    def _wraps_expression(self):
+        return isinstance(self.init, ParameterExpression)
+
+    def _start_specs(self, shape, name):
+        """Return arrays by the key of the leaf, or for the inner one a variable."""
         given = self.init
-        if isinstance(given, ParameterExpression):
-            given = given(shape, name=name)
+        if self._wraps_expression:
+            given = given(shape, name=_join(name, self.inner or ""))
         elif callable(given):
             given = given(shape)
         if not isinstance(given, Variable):
-            return self._checked_start(np.asarray(given), shape)
+            return self._start_arrays(given, shape, is_draw=callable(self.init))
         if self.inner is None:
             raise TypeError(
                 f"{self!r}: init must give an array, got {given!r}, which cannot be "
                 "taken apart into leaves. Use from_value(array) to start from a value."
             )
-        values = self._checked_start(evaluate(given), shape)
-        values[self.inner] = given
-        return values
-
-    def _checked_start(self, value, shape):
-        if value.shape != tuple(shape):
-            raise ValueError(
-                f"{self!r}: init must give the shape {tuple(shape)}, got {value.shape}."
-            )
-        starts = self.start(value)
-        dtype = value.dtype if value.dtype.kind == "f" else pytensor.config.floatX
         return {
-            key: np.asarray(each, dtype) if _is_float(each) else np.asarray(each)
-            for key, each in starts.items()
+            **self._start_arrays(self._value_of(given), shape, is_draw=True),
+            self.inner: given,
         }
+
+    def _value_of(self, given):
+        try:
+            return evaluate(settle(given))
+        except MissingInputError as error:
+            raise ValueError(
+                f"{self!r}: init must have a value now, got {given!r}, which depends "
+                "on an input. Use shared variables."
+            ) from error
+
+    def _start_arrays(self, given, shape, is_draw):
+        value = self._checked_array(given, "init must give")
+        if value.shape != shape:
+            remedy = " Use init.Constant to fill a shape." if value.ndim == 0 else ""
+            raise ValueError(
+                f"{self!r}: init must give the shape {shape}, got {value.shape}."
+                + remedy
+            )
+        find = self.start if is_draw else self.invert
+        return _as_arrays(find(value.astype("float64")), value.dtype)
+
+    def _checked_array(self, given, what):
+        value = None if isinstance(given, Variable) else np.asarray(given)
+        if value is None or value.dtype.kind not in "biuf":
+            raise TypeError(
+                f"{self!r}: {what} an array of real numbers, got {given!r} of type "
+                f"{type(given).__name__}."
+            )
+        return value if value.dtype.kind == "f" else floatX(value)
 
     def from_value(self, value, strict=True, tolerance=1e-5):
         """Return a copy of this expression that starts from a given value.
 
         Parameters
         ----------
-        value : numpy.ndarray
+        value : array_like
             Of the parameter's shape.
         strict : bool, default True
             Whether to refuse a value that the expression cannot take. Otherwise the
@@ -195,12 +246,16 @@ class ParameterExpression:
         -------
         ParameterExpression
             Whose `residual` is the relative distance
-            ``norm(start - value) / norm(value)``.
+            ``norm(start - value) / norm(value)``. An expression given as `init` starts
+            from a value, too; a variable given as `init` is not used.
 
         Raises
         ------
         ValueError
-            If `strict` and the residual is larger than `tolerance`.
+            If `strict` and the residual is larger than `tolerance`, or if there is
+            nothing near.
+        TypeError
+            If `value` is no array of real numbers.
         NotImplementedError
             If the expression has no inverse.
 
@@ -213,17 +268,18 @@ class ParameterExpression:
         >>> round(spec.residual, 4)
         0.0277
         """
-        value = np.asarray(value)
+        value = self._checked_array(value, "value must be")
         self.check_shape(value.shape)
         started = copy.copy(self)
-        leaves = {key: np.asarray(each) for key, each in self.invert(value).items()}
-        dtype = value.dtype if value.dtype.kind == "f" else pytensor.config.floatX
-        started._values = {
-            key: each.astype(dtype) if _is_float(each) else each
-            for key, each in leaves.items()
-        }
-        distance = np.linalg.norm(evaluate(started(value.shape)) - value)
-        started.residual = float(distance / max(np.linalg.norm(value), 1e-30))
+        exact = value.astype("float64")
+        started._found = _as_arrays(self.invert(exact), value.dtype)
+        if self._wraps_expression:
+            inside = started._found[self.inner]
+            started.init = self.init.from_value(inside, strict=False)
+            started._found[self.inner] = started.init
+        start = evaluate(settle(started(value.shape)))
+        distance = np.linalg.norm(start - exact)
+        started.residual = float(distance / max(np.linalg.norm(exact), 1e-30))
         if strict and not started.residual <= tolerance:
             raise ValueError(
                 f"{self!r}: the value cannot be represented; the nearest that was "
@@ -237,15 +293,21 @@ class ParameterExpression:
 
         Parameters
         ----------
-        value : numpy.ndarray
+        value : array_like
             Of the parameter's shape.
         tolerance : float, default 1e-5
-            The largest relative distance that counts as equal.
+            The largest relative distance, as in :meth:`from_value`, that counts as
+            equal.
 
         Returns
         -------
         bool
             Whether the value lies in the set, up to the tolerance.
+
+        Raises
+        ------
+        NotImplementedError
+            If the expression has no inverse.
         """
         return self.from_value(value, strict=False).residual <= tolerance
 
@@ -275,17 +337,38 @@ class ParameterExpression:
         Returns
         -------
         int
-            The total size of the trainable leaves by default; less where different
-            leaves give the same parameter.
+            The total size of the trainable leaves, an expression inside counted by
+            itself, less :meth:`count_idle`. Nothing is drawn.
         """
-        from lasagne_next.params import leaf_tags
+        shape = tuple(shape)
+        with _side_by_side_generator():
+            leaves = self._make_leaves(shape, None)
+            inside = set()
+            if self._wraps_expression:
+                inside.update(collect_shared_vars(leaves[self.inner]))
+            tagged = leaf_tags(self.express(**leaves), {"trainable"})
+            total = sum(
+                leaf.get_value(borrow=True).size
+                for leaf, tags in tagged
+                if "trainable" in tags and leaf not in inside
+            )
+            inner = self.init.count_free(shape) if inside else 0
+        return total + inner - self.count_idle(shape)
 
-        tagged = leaf_tags(self(tuple(shape)), {"trainable"})
-        return sum(
-            leaf.get_value(borrow=True).size
-            for leaf, tags in tagged
-            if "trainable" in tags
-        )
+    def count_idle(self, shape):
+        """Count the numbers in the leaves that could be fixed without loss.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            Shape of the parameter.
+
+        Returns
+        -------
+        int
+            0 by default, for different leaves that always give different parameters.
+        """
+        return 0
 
     def __repr__(self):
         names = [
@@ -302,9 +385,31 @@ def evaluate(expression):
     return np.asarray(expression.eval(mode="FAST_COMPILE"))
 
 
-def _is_float(value):
-    return np.asarray(value).dtype.kind == "f"
+def _join(name, key):
+    return ".".join(part for part in (name, key) if part)
+
+
+def _as_arrays(values, dtype):
+    """Give arrays of floating numbers a type, and leave others as they are."""
+    arrays = {key: np.asarray(each) for key, each in values.items()}
+    return {
+        key: each.astype(dtype) if each.dtype.kind == "f" else each
+        for key, each in arrays.items()
+    }
+
+
+@contextlib.contextmanager
+def _side_by_side_generator():
+    """Let draws come from another generator, so that asking changes no draw to come."""
+    before = random.get_rng()
+    random.set_rng(np.random.default_rng(0))
+    try:
+        yield
+    finally:
+        random.set_rng(before)
 
 
 def _short(value):
-    return f"array{value.shape}" if isinstance(value, np.ndarray) else repr(value)
+    if isinstance(value, np.ndarray):
+        return f"<array of shape {value.shape}>"
+    return repr(value)

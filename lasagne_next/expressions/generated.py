@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 
 import pytensor.tensor as pt
+from pytensor.graph.basic import Variable
+from pytensor.tensor.type import TensorType
 
 from lasagne_next.expressions.base import ParameterExpression
-from lasagne_next.params import collect_shared_vars
+from lasagne_next.params import leaf_tags, static_shape
 
 __all__ = ["Generated"]
 
@@ -20,6 +22,13 @@ class Generated(ParameterExpression):
     source : TensorVariable
         Any expression with as many elements as the parameter has, such as the output of
         a network for one example (:func:`lasagne_next.layers.get_output`).
+
+    Raises
+    ------
+    TypeError
+        If `source` is no expression.
+    ValueError
+        If the size of the source is known and not that of the parameter.
 
     Notes
     -----
@@ -46,11 +55,16 @@ class Generated(ParameterExpression):
     """
 
     def __init__(self, source):
+        if not isinstance(source, Variable) or not isinstance(source.type, TensorType):
+            raise TypeError(
+                f"Generated: source must be an expression, got {source!r} of type "
+                f"{type(source).__name__}."
+            )
         self.source = source
 
     def check_shape(self, shape):
         """Raise ValueError if the known size of the source is another."""
-        known = self.source.type.shape
+        known = static_shape(self.source)
         if None not in known and math.prod(known) != math.prod(shape):
             raise ValueError(
                 f"{self!r}: source must have {math.prod(shape)} elements for the shape "
@@ -63,6 +77,9 @@ class Generated(ParameterExpression):
         return pt.reshape(self.source, tuple(shape))
 
     def count_free(self, shape):
-        """Count the leaves of the source."""
-        leaves = collect_shared_vars(self.source)
-        return sum(leaf.get_value(borrow=True).size for leaf in leaves)
+        """Count the trainable leaves of the source."""
+        return sum(
+            leaf.get_value(borrow=True).size
+            for leaf, tags in leaf_tags(self.source, {"trainable"})
+            if "trainable" in tags
+        )

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
+import pytensor.tensor as pt
 from pytensor.compile.mode import optdb
+from pytensor.compile.sharedvalue import SharedVariable
 from pytensor.gradient import disconnected_type
-from pytensor.graph.basic import Apply, Variable
+from pytensor.graph.basic import Apply, Variable, equal_computations
 from pytensor.graph.op import Op
-from pytensor.graph.replace import graph_replace
 from pytensor.graph.rewriting.basic import dfs_rewriter, node_rewriter
-from pytensor.graph.traversal import ancestors
+from pytensor.graph.traversal import ancestors, toposort
+
+from lasagne_next.params.substitution import rebuild
 
 __all__ = ["carry_state", "mark_draw", "settle", "state_updates"]
 
@@ -27,19 +30,24 @@ class _Mark(Op):
     view_map = {0: [0]}  # noqa: RUF012
 
     def make_node(self, value, *notes):
+        """Return a value of the same type."""
         return Apply(self, [value, *notes], [value.type()])
 
     def perform(self, node, inputs, output_storage):
+        """Pass the value on, where no rewrite has taken the mark out."""
         output_storage[0][0] = inputs[0]
 
     def infer_shape(self, *node_and_shapes):
+        """Return the shape of the value."""
         # PyTensor before 3.1 passes the graph too, later ones warn of such an argument.
         return [node_and_shapes[-1][0]]
 
     def connection_pattern(self, node):
+        """Connect the value alone."""
         return [[True], *([False] for _ in node.inputs[1:])]
 
     def pullback(self, inputs, outputs, cotangents):
+        """Pass the gradient on to the value."""
         return [cotangents[0], *(disconnected_type() for _ in inputs[1:])]
 
 
@@ -86,6 +94,11 @@ def carry_state(value, state, new_state):
     TensorVariable
         Equal to `value`; :func:`state_updates` finds the update in it.
 
+    Raises
+    ------
+    TypeError
+        If `state` is no shared variable, or `new_state` is not of its kind.
+
     Examples
     --------
     >>> import pytensor
@@ -94,6 +107,17 @@ def carry_state(value, state, new_state):
     >>> list(state_updates([carry_state(2 * count, count, count + 1)]))
     [count]
     """
+    if not isinstance(state, SharedVariable):
+        raise TypeError(
+            f"carry_state: state must be a shared variable, got {state!r} of type "
+            f"{type(state).__name__}."
+        )
+    new_state = pt.as_tensor_variable(new_state)
+    if (new_state.dtype, new_state.ndim) != (state.dtype, state.ndim):
+        raise TypeError(
+            f"carry_state: new_state must be of {state.dtype} with {state.ndim} axes, "
+            f"as {state!r} is, got {new_state.dtype} with {new_state.ndim} axes."
+        )
     return _Carried()(value, state, new_state)
 
 
@@ -128,10 +152,13 @@ def state_updates(expressions):
     updates = OrderedDict()
     for node in _nodes(roots, _Carried):
         _, state, new_state = node.inputs
-        if updates.setdefault(state, new_state) is not new_state:
+        if not isinstance(state, SharedVariable):
+            continue
+        known = updates.setdefault(state, new_state)
+        if known is not new_state and not equal_computations([known], [new_state]):
             raise ValueError(
                 f"state_updates: {state!r} must have one update, got {new_state!r} "
-                f"besides {updates[state]!r}."
+                f"besides {known!r}."
             )
     return updates
 
@@ -159,7 +186,15 @@ def mark_draw(value, mean, std):
     >>> settle(mark_draw(mean + 0.1, mean, pt.ones_like(mean))) is mean
     True
     """
-    return _Drawn()(value, mean, std)
+    return _Drawn()(value, _stretched(mean, value), _stretched(std, value))
+
+
+def _stretched(note, value):
+    """Give a note the shape of the value beside which it stands."""
+    if note.type.broadcastable == value.type.broadcastable:
+        return note
+    sizes = zip(value.type.shape, value.shape, strict=True)
+    return pt.alloc(note, *(size if known is None else known for known, size in sizes))
 
 
 def settle(expressions):
@@ -186,14 +221,15 @@ def settle(expressions):
     """
     single = isinstance(expressions, Variable)
     roots = [expressions] if single else list(expressions)
-    means = {node.outputs[0]: node.inputs[1] for node in _nodes(roots, _Drawn)}
-    settled = [means.get(root, root) for root in roots]
-    inner = [root for root in settled if root not in means.values()]
-    if means and inner:
-        new = graph_replace(inner, means, strict=False)
-        replaced = dict(zip(inner, new, strict=True))
-        settled = [replaced.get(root, root) for root in settled]
-    return settled[0] if single else settled
+    settled = {}
+    for node in toposort(roots):  # draws that the mean depends on come first
+        if isinstance(node.op, _Drawn):
+            value, mean = node.outputs[0], node.inputs[1]
+            settled[value] = settled.get(mean, mean)
+        else:
+            rebuild(node, settled)
+    roots = [settled.get(root, root) for root in roots]
+    return roots[0] if single else roots
 
 
 def drawn(expressions):

@@ -7,6 +7,7 @@ import pytensor.tensor as pt
 
 from lasagne_next import init as initialisers
 from lasagne_next.expressions.base import ParameterExpression
+from lasagne_next.utils import default_norm_axes
 
 __all__ = ["Masked"]
 
@@ -19,8 +20,16 @@ class Masked(ParameterExpression):
     mask : array_like, SHAPE of the parameter
         Zeros where W is zero. A constant of the graph: neither trained nor saved.
     init : callable, array, SharedVariable or expression, default GlorotUniform()
-        Start of V, enlarged so that every column of W has the variance of the draw. A
-        variable is taken as V itself.
+        A draw is enlarged, so that every unit of W (a column of a matrix) has the
+        variance of the draw, zeros included. An array is the start of W, up to what the
+        mask takes away. A variable is taken as V itself.
+
+    Raises
+    ------
+    TypeError
+        If `mask` is no array of numbers.
+    ValueError
+        If the parameter has another shape than the mask.
 
     Notes
     -----
@@ -62,10 +71,10 @@ class Masked(ParameterExpression):
 
     def start(self, value):
         """Enlarge the draw to make up for the entries that are taken away."""
-        given = not callable(self.init)
-        if given or value.ndim != 2:
+        if not 2 <= value.ndim <= 5:
             return {"v": value}
-        density = np.mean(self.mask.astype(float) ** 2, axis=0, keepdims=True)
+        axes = default_norm_axes(value.ndim)
+        density = np.mean(self.mask.astype(float) ** 2, axis=axes, keepdims=True)
         return {"v": value / np.sqrt(np.where(density > 0, density, 1))}
 
     def express(self, v):
@@ -74,9 +83,9 @@ class Masked(ParameterExpression):
 
     def invert(self, value):
         """Divide by the mask; what it takes away is lost."""
-        mask = self.mask.astype(value.dtype)
-        return {"v": np.where(mask != 0, value / np.where(mask != 0, mask, 1), 0)}
+        kept = self.mask != 0
+        return {"v": np.where(kept, value / np.where(kept, self.mask, 1), 0)}
 
     def count_free(self, shape):
-        """Count the entries that the mask lets through."""
-        return int(np.count_nonzero(self.mask))
+        """Count the entries that the mask lets through, or an inner expression's."""
+        return min(super().count_free(shape), int(np.count_nonzero(self.mask)))

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytensor.tensor as pt
+from pytensor.gradient import disconnected_grad
+from pytensor.graph.basic import Variable
 
 from lasagne_next import init as initialisers
 from lasagne_next.expressions.base import ParameterExpression
+from lasagne_next.init.base import check_number
 from lasagne_next.params import static_shape
-from lasagne_next.utils import default_norm_axes, match_dtype
+from lasagne_next.utils import default_norm_axes, int_types, match_dtype
 
-__all__ = ["UnitNorm", "WeightNorm", "WeightStandardised"]
+__all__ = ["UnitNorm", "WeightNorm", "WeightStandardised", "inverse_norm"]
+
+# Squared norms below count as zero: the gradient of one over the root, which has the
+# power -3/2 of the squares, would overflow.
+_NEGLIGIBLE = {"float32": 1e-24, "float64": 1e-200}
 
 
 class _Normed(ParameterExpression):
@@ -18,12 +27,22 @@ class _Normed(ParameterExpression):
 
     inner = "v"
 
+    def _take_axis(self, axis):
+        axes = () if axis is None else (axis,) if np.ndim(axis) == 0 else tuple(axis)
+        if not all(isinstance(each, int_types) for each in axes) or axis == ():
+            raise TypeError(
+                f"{type(self).__name__}: axis must be an integer, a tuple of integers "
+                f"or None, got {axis!r}."
+            )
+        self.axis = axis
+
     def axes_of(self, ndim):
         """Return the axes of one weight vector, `axis` or the inputs of a unit."""
         if self.axis is None:
             return default_norm_axes(ndim)
-        axes = (self.axis,) if isinstance(self.axis, int) else tuple(self.axis)
-        return tuple(axis % ndim for axis in axes)
+        return tuple(
+            sorted({axis % ndim for axis in np.atleast_1d(self.axis).tolist()})
+        )
 
     def check_shape(self, shape):
         """Raise ValueError if the shape has no such axes."""
@@ -44,16 +63,24 @@ class _Normed(ParameterExpression):
         """Return the norms of an array's vectors, axes kept."""
         return np.sqrt((value**2).sum(axis=self.axes_of(value.ndim), keepdims=True))
 
+    def count_vectors(self, shape):
+        """Count the weight vectors of a parameter."""
+        inputs = math.prod(shape[axis] for axis in self.axes_of(len(shape)))
+        return math.prod(shape) // inputs
+
 
 def inverse_norm(v, axes):
-    """Return one over the norm of the vectors of `v`, axes kept, and 1 for zeros.
+    """Return one over the norms of the vectors of `v`, axes kept.
 
-    The ``switch`` under the root keeps the gradient at a zero vector finite; the
-    larger of norm and a small number would not.
+    A norm too small to be squared counts as 1, so that value and gradient are finite
+    there. (A switch does the same, but its gradient is computed in double precision
+    under ``floatX="float64"``. The larger of norm and a small number has a gradient of
+    NaN at zero.)
     """
     squares = pt.sum(pt.sqr(v), axis=axes, keepdims=True)
-    one = match_dtype(1, v.dtype)
-    return pt.reciprocal(pt.sqrt(pt.switch(squares > 0, squares, one)))
+    least = match_dtype(_NEGLIGIBLE[v.dtype], v.dtype)
+    is_zero = disconnected_grad((squares < least).astype(v.dtype))
+    return pt.reciprocal(pt.sqrt(squares + is_zero))
 
 
 class UnitNorm(_Normed):
@@ -61,18 +88,25 @@ class UnitNorm(_Normed):
 
     Parameters
     ----------
-    radius : number, default 1
-        The length r.
+    radius : number or symbolic scalar, default 1
+        The length r. With 1, W has the variance ``1 / n`` for vectors of n numbers,
+        that of :class:`lasagne_next.init.LeCunNormal`.
     axis : int or tuple of int, optional
         The axes of a vector; by default those of one unit's inputs: axis 0 of a matrix,
         all but axis 0 of filters.
     init : callable, array, SharedVariable or expression, default GlorotUniform()
-        Start values of the leaf v, whose directions W has.
+        Start of the leaf v, whose directions W has.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `radius` is not a positive number, or `axis` does not fit.
 
     Notes
     -----
-    The leaf ``v`` has the shape of W. A zero vector stays zero and has a finite
-    gradient. Of each vector, one number is not free.
+    The leaf ``v`` has the shape of W. A zero vector gives zeros, with a finite
+    gradient. Starting from a value, a zero vector becomes one of equal entries. Of each
+    vector, one number is not free.
 
     Examples
     --------
@@ -83,9 +117,10 @@ class UnitNorm(_Normed):
     """
 
     def __init__(self, radius=1, axis=None, init=initialisers.GlorotUniform()):  # noqa: B008
-        if not radius > 0:
-            raise ValueError(f"UnitNorm: radius must be positive, got {radius!r}.")
-        self.radius, self.axis, self.init = radius, axis, init
+        if not isinstance(radius, Variable):
+            check_number(self, "radius", radius, above=0)
+        self._take_axis(axis)
+        self.radius, self.init = radius, init
 
     def express(self, v):
         """Return the scaled directions."""
@@ -94,12 +129,11 @@ class UnitNorm(_Normed):
 
     def invert(self, value):
         """Take the value itself; its lengths are lost."""
-        return {"v": value}
+        return {"v": np.where(self.norms(value) > 0, value, 1.0)}
 
-    def count_free(self, shape):
-        """Count all entries but one in each vector."""
-        vectors = self.norms(np.ones(shape)).size
-        return int(np.prod(shape)) - vectors
+    def count_idle(self, shape):
+        """Count the length of each vector."""
+        return self.count_vectors(shape)
 
 
 class WeightNorm(_Normed):
@@ -111,14 +145,21 @@ class WeightNorm(_Normed):
         The axes of a vector; by default those of one unit's inputs: axis 0 of a matrix,
         all but axis 0 of filters.
     init : callable, array, SharedVariable or expression, default GlorotUniform()
-        Start of W, exactly. A variable or another expression becomes the direction v.
+        Start of W, up to rounding. A variable or another expression becomes the
+        direction v.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `axis` does not fit.
 
     Notes
     -----
     The leaves are ``v``, of the shape of W, and ``g``, which has size 1 along `axis`.
     g is not regularizable: a penalty on lengths is a decision of its own
     (:func:`lasagne_next.params.set_tags`). The scale of a column is applied behind the
-    product, not to the matrix, where that is cheaper.
+    product, not to the matrix, where that is cheaper. A zero vector starts with g = 0
+    and the direction of equal entries, so that it can grow.
 
     References
     ----------
@@ -138,7 +179,8 @@ class WeightNorm(_Normed):
     leaf_tags = {"g": {"regularizable": False}}  # noqa: RUF012
 
     def __init__(self, axis=None, init=initialisers.GlorotUniform()):  # noqa: B008
-        self.axis, self.init = axis, init
+        self._take_axis(axis)
+        self.init = init
 
     def express(self, v, g):
         """Return the directions times the lengths."""
@@ -146,11 +188,12 @@ class WeightNorm(_Normed):
 
     def invert(self, value):
         """Take the value as direction and its norms as lengths."""
-        return {"v": value, "g": self.norms(value)}
+        norms = self.norms(value)
+        return {"v": np.where(norms > 0, value, 1.0), "g": norms}
 
-    def count_free(self, shape):
-        """Count the entries of W: the length of v is not free."""
-        return int(np.prod(shape))
+    def count_idle(self, shape):
+        """Count the length of each vector v."""
+        return self.count_vectors(shape)
 
 
 class WeightStandardised(_Normed):
@@ -166,13 +209,19 @@ class WeightStandardised(_Normed):
     epsilon : number, default 1e-4
         The least variance, as in [1]_.
     init : callable, array, SharedVariable or expression, default GlorotUniform()
-        Start of W, up to the mean of each vector, which is taken away.
+        Start of W, up to the mean of each vector, which is taken away. A variable or
+        another expression becomes v.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `axis` does not fit, or `epsilon` is not a positive number.
 
     Notes
     -----
-    The leaves are ``v``, of the shape of W, and ``g``, which has size 1 along `axis`
-    and is not regularizable. One more number in each vector than in
-    :class:`WeightNorm` is not free.
+    The leaves are ``v``, of the shape of W, which starts with unit variance, and ``g``,
+    which has size 1 along `axis` and is not regularizable. One number in each vector of
+    W is not free.
 
     References
     ----------
@@ -196,34 +245,31 @@ class WeightStandardised(_Normed):
         epsilon=1e-4,
         init=initialisers.GlorotUniform(),  # noqa: B008
     ):
-        self.axis, self.epsilon, self.init = axis, epsilon, init
-
-    def start(self, value):
-        """Scale the draw to unit variance, far above epsilon, and keep its length."""
-        return self.invert(value)
+        self._take_axis(axis)
+        check_number(self, "epsilon", epsilon, above=0)
+        self.epsilon, self.init = epsilon, init
 
     def express(self, v, g):
         """Return the standardised vectors times the gain."""
         axes = self.axes_of(v.ndim)
         centred = v - pt.mean(v, axis=axes, keepdims=True)
-        variance = pt.mean(pt.sqr(centred), axis=axes, keepdims=True)
-        least = match_dtype(self.epsilon, v.dtype)
+        squares = pt.sum(pt.sqr(centred), axis=axes, keepdims=True)
         shape = static_shape(v)
-        inputs = match_dtype(np.prod([shape[axis] for axis in axes]), v.dtype)
-        floored = pt.switch(variance > least, variance, least)
-        return centred * (g * pt.reciprocal(pt.sqrt(inputs * floored)))
+        inputs = math.prod(shape[axis] for axis in axes)
+        least = match_dtype(inputs * self.epsilon, v.dtype)
+        return centred * (g * pt.reciprocal(pt.sqrt(pt.maximum(squares, least))))
 
     def invert(self, value):
         """Standardise the value and keep the norms of its centred vectors as gains."""
         axes = self.axes_of(value.ndim)
         centred = value - value.mean(axis=axes, keepdims=True)
         norms = self.norms(centred)
-        inputs = np.prod([value.shape[axis] for axis in axes])
+        inputs = math.prod(value.shape[axis] for axis in axes)
         return {
             "v": centred * np.sqrt(inputs) / np.where(norms > 0, norms, 1),
             "g": norms,
         }
 
-    def count_free(self, shape):
-        """Count all entries but the mean of each vector."""
-        return int(np.prod(shape)) - self.norms(np.ones(shape)).size
+    def count_idle(self, shape):
+        """Count the mean and the length of each vector v."""
+        return 2 * self.count_vectors(shape)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pytensor.tensor as pt
+from pytensor.gradient import disconnected_grad
 
 from lasagne_next import init as initialisers
 from lasagne_next import random
-from lasagne_next.expressions.base import ParameterExpression
+from lasagne_next.expressions.base import ParameterExpression, evaluate
 from lasagne_next.expressions.checks import check_matrix
-from lasagne_next.expressions.markers import carry_state
+from lasagne_next.expressions.markers import carry_state, settle
+from lasagne_next.init.base import check_number
 from lasagne_next.params import create_param, set_tags
 from lasagne_next.utils import match_dtype
 
@@ -24,23 +24,33 @@ class SpectralNorm(ParameterExpression):
     r"""A matrix of a fixed largest singular value, :math:`W = c\, V / \sigma(V)`.
 
     The largest singular value :math:`\sigma = u^T V v` follows V by one step of power
-    iteration in each training step.
+    iteration in each training step. No gradient passes through u and v.
 
     Parameters
     ----------
     bound : number or None, default None
         The largest singular value c of W; None takes the one that V starts with, so
-        that W starts as the draw. 1 makes the layer 1-Lipschitz.
+        that W starts as the draw. 1 makes the layer 1-Lipschitz, with about a quarter
+        of the variance of a square Glorot draw.
     init : callable, array, SharedVariable or expression, default GlorotUniform()
         Start of V. A variable or another expression is taken as V itself.
 
+    Raises
+    ------
+    TypeError, ValueError
+        If `bound` is not a positive number, or a parameter is no matrix.
+
     Notes
     -----
-    The leaves are ``v``, SHAPE (n, m), and the singular vectors ``left``, SHAPE (n,),
-    and ``right``, SHAPE (m,), which are saved but not trained. Pass
-    :func:`state_updates` of the parameters to the function that trains, besides the
-    updates of the rule. Functions without them use the vectors as they are. The vectors
-    start from 15 iterations, so that W is right before the first step.
+    The leaves are ``v``, SHAPE (n, m), ``bound``, a scalar, and the singular vectors
+    ``left``, SHAPE (n,), and ``right``, SHAPE (m,). All but v are saved and not
+    trained. Every function computes one step of the iteration from the singular vectors
+    that are stored. Pass :func:`state_updates` of the parameters or the outputs to the
+    function that trains, besides the updates of the rule, so that it stores the new
+    ones. They start from 15 steps, so that W is right before training. A matrix of
+    zeros gives zeros, with a finite gradient.
+
+    Multiplying by W multiplies by V, and scales the result.
 
     References
     ----------
@@ -65,8 +75,8 @@ class SpectralNorm(ParameterExpression):
     }
 
     def __init__(self, bound=None, init=initialisers.GlorotUniform()):  # noqa: B008
-        if bound is not None and not bound > 0:
-            raise ValueError(f"SpectralNorm: bound must be positive, got {bound!r}.")
+        if bound is not None:
+            check_number(self, "bound", bound, above=0)
         self.bound, self.init = bound, init
 
     def check_shape(self, shape):
@@ -74,33 +84,42 @@ class SpectralNorm(ParameterExpression):
         check_matrix(self, shape)
 
     def express(self, v, left, right, bound):
-        """Return the scaled matrix, with the power iteration noted beside it."""
-        sigma = pt.dot(left, pt.dot(v, right))
-        W = v * (bound / sigma)
-        new_right = _unit(pt.dot(left, v))  # (m,)
-        new_left = _unit(pt.dot(v, new_right))  # (n,)
-        return carry_state(carry_state(W, right, new_right), left, new_left)
+        """Return the scaled matrix, with the power iteration noted in its factor."""
+        fixed = disconnected_grad(v)
+        new_right = _unit(pt.dot(left, fixed), right)  # (m,)
+        new_left = _unit(pt.dot(fixed, new_right), left)  # (n,)
+        sigma = pt.dot(new_left, pt.dot(v, new_right))
+        is_zero = disconnected_grad(pt.eq(sigma, 0).astype(v.dtype))
+        factor = bound / (sigma + is_zero)
+        factor = carry_state(carry_state(factor, right, new_right), left, new_left)
+        return v * factor
 
     def invert(self, value):
         """Take the value itself, and its leading singular vectors."""
-        right = random.get_rng().normal(size=value.shape[1])
+        n, m = value.shape
+        left, right = np.full(n, n**-0.5), random.get_rng().normal(size=m)
+        right /= np.linalg.norm(right)
         for _ in range(WARM_UP):
-            left = value @ right
-            left = left / max(np.linalg.norm(left), 1e-30)
-            right = left @ value
-            right = right / max(np.linalg.norm(right), 1e-30)
-        bound = left @ value @ right if self.bound is None else self.bound
-        return {"v": value, "left": left, "right": right, "bound": np.asarray(bound)}
+            left = _numpy_unit(value @ right, left)
+            right = _numpy_unit(left @ value, right)
+        bound = np.asarray(self.bound or np.linalg.norm(value @ right) or 1.0)
+        return {"v": value, "left": left, "right": right, "bound": bound}
 
-    def count_free(self, shape):
-        """Count the entries of V; its length is free of consequence."""
-        return math.prod(shape) - 1
+    def count_idle(self, shape):
+        """Count one number, since the length of V has no effect."""
+        return 1
 
 
-def _unit(vector):
+def _unit(vector, otherwise):
+    """Return a vector at length 1, or another one if it is zero."""
     squares = pt.sum(pt.sqr(vector))
-    one = match_dtype(1, vector.dtype)
-    return vector / pt.sqrt(pt.switch(squares > 0, squares, one))
+    is_zero = pt.eq(squares, 0).astype(vector.dtype)
+    return vector / pt.sqrt(squares + is_zero) + is_zero * otherwise
+
+
+def _numpy_unit(vector, otherwise):
+    norm = np.linalg.norm(vector)
+    return vector / norm if norm > 0 else otherwise
 
 
 def exponential_average(parameter, decay=0.999, name=None):
@@ -140,7 +159,7 @@ def exponential_average(parameter, decay=0.999, name=None):
     >>> teacher.get_params(trainable=True), list(expressions.state_updates(teacher.W))
     ([], [teacher.W])
     """
-    value = np.asarray(parameter.eval(mode="FAST_COMPILE"))
+    value = evaluate(settle(parameter))
     average = create_param(value, value.shape, name=name)
     set_tags(average, trainable=False)
     decay = match_dtype(decay, value.dtype)

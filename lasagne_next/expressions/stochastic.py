@@ -10,6 +10,7 @@ import pytensor.tensor as pt
 from lasagne_next import init as initialisers
 from lasagne_next.expressions.base import ParameterExpression
 from lasagne_next.expressions.markers import drawn, mark_draw
+from lasagne_next.init.base import check_number
 from lasagne_next.random import RandomStream, draw_seed
 from lasagne_next.utils import match_dtype
 
@@ -29,6 +30,11 @@ class Gaussian(ParameterExpression):
         the draw adds little to the variance of the plain parameter.
     init : callable, array, SharedVariable or expression, default GlorotUniform()
         Start of the means. A variable or another expression is taken as the mean.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `std` is not a positive number.
 
     Notes
     -----
@@ -57,13 +63,8 @@ class Gaussian(ParameterExpression):
     }
 
     def __init__(self, std=0.05, init=initialisers.GlorotUniform()):  # noqa: B008
-        if not std > 0:
-            raise ValueError(f"Gaussian: std must be positive, got {std!r}.")
+        check_number(self, "std", std, above=0)
         self.std, self.init = std, init
-
-    def start(self, value):
-        """Take the draw as means, and a small common standard deviation."""
-        return self.invert(value)
 
     def express(self, mean, rho):
         """Return a draw, noted as one."""
@@ -72,13 +73,13 @@ class Gaussian(ParameterExpression):
         return mark_draw(mean + std * noise, mean, std)
 
     def invert(self, value):
-        """Take the value as means."""
+        """Take the value as means, and a small common standard deviation."""
         std = self.std * (value.std() or 1.0)
         rho = std + np.log(-np.expm1(-std))  # softplus(rho) = std
         return {"mean": value, "rho": np.full(value.shape, rho)}
 
     def contains(self, value, tolerance=1e-5):
-        """Every value may be drawn."""
+        """Return True: every value may be drawn."""
         return True
 
 
