@@ -79,4 +79,9 @@ class EmbeddingLayer(Layer):
                 f"{input!r} of type {input.dtype} (input shape {self.input_shape}). "
                 'Give the InputLayer an input_var such as pytensor.tensor.imatrix("x").'
             )
-        return self.W[input]
+        if input.ndim == 1:
+            return self.W[input]  # (n, output_size)
+        # An index of several axes does not compile on JAX (PyTensor 3.0.7 to 3.3.7).
+        rows = self.W[input.flatten()]  # (product of input shape, output_size)
+        sizes = [input.shape[axis] for axis in range(input.ndim)]
+        return rows.reshape((*sizes, self.output_size))
