@@ -14,6 +14,7 @@ import pytensor
 from pytensor.compile.mode import FAST_COMPILE
 
 from lasagne_next import io
+from recipes import interruption
 
 __all__ = [
     "BACKENDS",
@@ -273,12 +274,15 @@ def run(main):
     disk included, and 130 for an interruption. Any other exception is a defect and
     keeps its traceback.
     """
-    try:
-        main()
-    except (RecipeError, OSError) as error:
-        sys.exit(_complain(f"error: {error}", 2))
-    except KeyboardInterrupt:
-        sys.exit(_complain("interrupted; unfinished files are removed.", 130))
+    with interruption.noting():
+        try:
+            main()
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt) or interruption.was_noted():
+                sys.exit(_complain("interrupted; unfinished files are removed.", 130))
+            if isinstance(error, RecipeError | OSError):
+                sys.exit(_complain(f"error: {error}", 2))
+            raise
 
 
 def _complain(message, code):

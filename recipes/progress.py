@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import operator
+
 import tqdm
+
+from recipes.interruption import raise_if_noted
 
 __all__ = ["track"]
 
 
-def track(iterable=None, title=None, unit="epoch", **kwargs):
+def track(iterable=None, title=None, unit="epoch", total=None, **kwargs):
     """Show how far a loop is, how long it takes and, at its end, a remark.
+
+    The loop also ends at a Ctrl-C that compiled code in its body has swallowed.
 
     Parameters
     ----------
@@ -18,6 +24,8 @@ def track(iterable=None, title=None, unit="epoch", **kwargs):
         Stands in front.
     unit : str, default "epoch"
         What is counted.
+    total : int, optional
+        How many units there are; the length of `iterable` by default.
     **kwargs
         Passed to :class:`tqdm.tqdm`.
 
@@ -33,6 +41,15 @@ def track(iterable=None, title=None, unit="epoch", **kwargs):
     >>> sum(bar), bar.total
     (6, 3)
     """
+    if iterable is not None:
+        total = operator.length_hint(iterable) if total is None else total
+        iterable = _until_interrupted(iterable)
     return tqdm.tqdm(
-        iterable, desc=title, unit=unit, dynamic_ncols=True, leave=True, **kwargs
+        iterable, title, total, unit=unit, dynamic_ncols=True, leave=True, **kwargs
     )
+
+
+def _until_interrupted(iterable):
+    for item in iterable:
+        yield item
+        raise_if_noted()

@@ -1,9 +1,11 @@
 """What the command lines of recipes share."""
 
 import argparse
+import contextlib
 import importlib
 import importlib.util
 import os
+import signal
 
 import pytest
 
@@ -11,6 +13,7 @@ import recipes
 from lasagne_next import io
 from lasagne_next.layers import DenseLayer
 from recipes import command
+from recipes.progress import track
 
 
 def hide(monkeypatch, *modules):
@@ -111,6 +114,53 @@ def test_what_the_user_can_put_right_takes_one_line(capsys, error, code, line):
     assert info.value.code == code
     printed = capsys.readouterr()
     assert (printed.out, printed.err) == ("", f"\n{line}\n")
+
+
+def test_an_interruption_is_seen_through_other_errors(capsys):
+    """Catches the traceback of a SystemError, which compiled code makes of Ctrl-C."""
+
+    def main():
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt:
+            raise SystemError("returned a result with an exception set") from None
+
+    with pytest.raises(SystemExit) as info:
+        command.run(main)
+    assert info.value.code == 130
+    assert "interrupted" in capsys.readouterr().err
+
+
+def test_an_interruption_that_was_swallowed_ends_the_loop(capsys):
+    """Catches a training that goes on after a Ctrl-C during compilation."""
+    done = []
+
+    def main():
+        for epoch in track(range(5)):
+            with contextlib.suppress(KeyboardInterrupt):
+                if epoch == 1:
+                    signal.raise_signal(signal.SIGINT)
+            done.append(epoch)
+
+    with pytest.raises(SystemExit) as info:
+        command.run(main)
+    assert (info.value.code, done) == (130, [0, 1])
+
+
+def test_the_handler_of_interruptions_is_put_back():
+    """Catches recipes that change Ctrl-C for the rest of the process."""
+    before = signal.getsignal(signal.SIGINT)
+    command.run(lambda: None)
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_an_ignored_signal_stays_ignored():
+    """Catches stopping programs that were started in the background."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        command.run(lambda: signal.raise_signal(signal.SIGINT))
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_a_defect_keeps_its_traceback():

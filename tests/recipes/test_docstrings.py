@@ -6,7 +6,9 @@ import importlib
 import pytest
 
 
-@pytest.mark.parametrize("name", ["command", "data", "download", "figures", "progress"])
+@pytest.mark.parametrize(
+    "name", ["command", "data", "download", "figures", "interruption", "progress"]
+)
 def test_examples_show_what_they_print(name):
     """Catches examples that were not run after a change."""
     module = importlib.import_module(f"recipes.{name}")
