@@ -171,3 +171,24 @@ class TestValues:
             set_all_param_values(layer, [np.array([0.5, 1, 2])])
         set_all_param_values(layer, [np.array([2, 1, 0], dtype="int8")])
         assert layer.get_params()[0].get_value().tolist() == [2, 1, 0]
+
+    @pytest.mark.parametrize(
+        ("dtype", "wrong"),
+        [("int8", [300, 0, -1]), ("int8", [-129, 0, 1]), ("uint8", [256, 0, 1])],
+    )
+    def test_integers_that_would_wrap_around_are_refused(self, dtype, wrong):
+        """Catches 300 that silently becomes 44 in a parameter of eight bits."""
+        layer = Layer((None, 3))
+        first = layer.add_param(np.zeros(3), (3,), name="first")
+        index = layer.add_param(np.zeros(3, dtype), (3,), name="index")
+        unsigned = dtype.startswith("u")
+        wrong = np.array(wrong, "uint64" if unsigned else "int64")
+        low, high = wrong.min(), wrong.max()
+        match = rf"\(index\) is of type {dtype}.* got values from {low} to {high}"
+        with pytest.raises(ValueError, match=match):
+            set_all_param_values(layer, [np.ones(3), wrong])
+        assert not first.get_value().any()
+        largest = np.iinfo(dtype).max
+        fitting = np.full(3, largest, wrong.dtype)
+        set_all_param_values(layer, [np.ones(3), fitting])
+        assert index.get_value().tolist() == [largest] * 3

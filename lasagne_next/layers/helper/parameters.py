@@ -126,7 +126,7 @@ def set_all_param_values(layer, values, **tags):
     ------
     ValueError
         If the number of values or the shape of one is wrong, or a value does not fit
-        the type of its parameter (as complex numbers or NaN do not fit integers).
+        the type of its parameter (as fractions, or 300 for an int8, do not).
         Nothing has been set then.
 
     Examples
@@ -176,4 +176,11 @@ def _fit(function, label, param, value):
         raise ValueError(
             f"{function}: {label} is of type {current.dtype}, got {value.dtype}."
         )
-    return np.array(value, dtype=current.dtype)
+    cast = np.array(value, dtype=current.dtype)
+    # Unlike rounding of fractions, integers that wrap around are another value.
+    if cast.dtype.kind in "iu" and not np.array_equal(cast, value):
+        raise ValueError(
+            f"{function}: {label} is of type {current.dtype}, which does not hold all "
+            f"values, got values from {value.min()} to {value.max()}."
+        )
+    return cast
