@@ -14,6 +14,7 @@ from lasagne_next import (
     regularization,
     rewriting,
     summary,
+    testing,
     updates,
     utils,
 )
@@ -33,6 +34,7 @@ __all__ = [
     "regularization",
     "rewriting",
     "summary",
+    "testing",
     "updates",
     "utils",
 ]
