@@ -7,6 +7,9 @@ from pytensor.compile.mode import FAST_COMPILE, Mode
 
 MODES = {"python": FAST_COMPILE, "numba": Mode(linker="numba", optimizer="fast_run")}
 if importlib.util.find_spec("jax") is not None:
+    # By floatX at its first import of JAX, PyTensor decides whether 64 bits exist.
+    with pytensor.config.change_flags(floatX="float64"):
+        import pytensor.link.jax.dispatch
     MODES["jax"] = Mode(linker="jax", optimizer="fast_run")
 
 

@@ -1,9 +1,15 @@
 """Parameter expressions, and products that use their structure."""
 
 from lasagne_next.expressions.base import ParameterExpression
-from lasagne_next.expressions.dot import dot
+from lasagne_next.expressions.blocks import BlockDiagonal, Kronecker, Monarch
+from lasagne_next.expressions.determinant import (
+    LUInvertible,
+    log_abs_det,
+    mark_log_det,
+)
+from lasagne_next.expressions.dot import dot, take
 from lasagne_next.expressions.elementwise import Box, Positive, Simplex
-from lasagne_next.expressions.factors import LowRank
+from lasagne_next.expressions.factors import LowRank, LowRankPlus, Transposed
 from lasagne_next.expressions.generated import Generated
 from lasagne_next.expressions.markers import (
     carry_state,
@@ -17,20 +23,39 @@ from lasagne_next.expressions.orthogonal import Orthogonal
 from lasagne_next.expressions.stateful import SpectralNorm, exponential_average
 from lasagne_next.expressions.stochastic import Gaussian, kl_to_normal_prior
 from lasagne_next.expressions.straight_through import Binary, Quantised
+from lasagne_next.expressions.symmetric import (
+    PSD,
+    SkewSymmetric,
+    SPDCholesky,
+    Symmetric,
+)
+from lasagne_next.expressions.toeplitz import Circulant, Toeplitz
 
 __all__ = [
+    "PSD",
     "Binary",
+    "BlockDiagonal",
     "Box",
+    "Circulant",
     "Gaussian",
     "Generated",
+    "Kronecker",
+    "LUInvertible",
     "LowRank",
+    "LowRankPlus",
     "Masked",
+    "Monarch",
     "Orthogonal",
     "ParameterExpression",
     "Positive",
     "Quantised",
+    "SPDCholesky",
     "Simplex",
+    "SkewSymmetric",
     "SpectralNorm",
+    "Symmetric",
+    "Toeplitz",
+    "Transposed",
     "UnitNorm",
     "WeightNorm",
     "WeightStandardised",
@@ -38,7 +63,10 @@ __all__ = [
     "dot",
     "exponential_average",
     "kl_to_normal_prior",
+    "log_abs_det",
     "mark_draw",
+    "mark_log_det",
     "settle",
     "state_updates",
+    "take",
 ]

@@ -7,10 +7,10 @@ import math
 import pytensor.tensor as pt
 from pytensor.tensor.type import TensorType
 
-from lasagne_next.expressions.linear_maps import Dense
+from lasagne_next.expressions.linear_maps import Dense, Product
 from lasagne_next.expressions.recognition import recognise
 
-__all__ = ["dot"]
+__all__ = ["dot", "take"]
 
 
 def dot(x, W, structured=True, uses=1):
@@ -75,6 +75,48 @@ def dot(x, W, structured=True, uses=1):
     leading = [x.shape[axis] for axis in range(x.ndim - 1)]
     rows = chosen.apply(x.reshape((-1, chosen.shape[0])))  # (rows, m)
     return rows.reshape((*leading, chosen.shape[1]))  # (..., m)
+
+
+def take(W, indices):
+    r"""Choose rows of a matrix in the cheapest way that its making allows.
+
+    Row i of ``dot(u, v)`` is ``dot(u[i], v)``, which is cheaper than the whole product
+    where fewer rows are chosen than there are.
+
+    Parameters
+    ----------
+    W : TensorVariable, SHAPE (n, m)
+        A matrix, and best an expression.
+    indices : TensorVariable of integers, SHAPE (k,)
+        The rows. If their number is unknown, W is computed as a whole, so that this is
+        never slower.
+
+    Returns
+    -------
+    TensorVariable, SHAPE (k, m)
+        Equal to ``W[indices]`` up to rounding.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pytensor
+    >>> import pytensor.tensor as pt
+    >>> from lasagne_next import expressions
+    >>> u, v = pytensor.shared(np.ones((50, 2))), pytensor.shared(np.ones((2, 40)))
+    >>> rows = expressions.take(pt.dot(u, v), pt.constant([3, 1, 3]))
+    >>> rows.owner.inputs[1] is v
+    True
+    """
+    count = indices.type.shape[0]
+    if count is not None and W.owner is not None:
+        found = recognise(W)
+        if isinstance(found, Product) and None not in found.shape:
+            first, *others = found.factors
+            rows = Dense(first.write_out()[indices], (count, first.shape[1]))
+            chosen = Product([rows, *others])
+            if chosen.write_cost() < found.write_cost():
+                return chosen.write_out()
+    return W[indices]
 
 
 def _has_structure_worth_a_look(x, W):

@@ -19,6 +19,7 @@ __all__ = [
     "Diagonal",
     "Kronecker",
     "LinearMap",
+    "Monarch",
     "Product",
     "Scaled",
     "Sum",
@@ -333,7 +334,8 @@ class Kronecker(LinearMap):
         rows = self.right.apply(rows).reshape((-1, n1, m2))  # (batch, n1, m2)
         rows = rows.dimshuffle(0, 2, 1).reshape((-1, n1))  # (batch * m2, n1)
         rows = self.left.apply(rows).reshape((-1, m2, m1))  # (batch, m2, m1)
-        return rows.dimshuffle(0, 2, 1).reshape((-1, m1 * m2))  # (batch, m1 * m2)
+        # Naming the batch size keeps it a size of x, which JAX knows.
+        return rows.dimshuffle(0, 2, 1).reshape((_batch(x), m1 * m2))  # (batch, m)
 
     def build(self):
         return pt.linalg.kron(self.left.write_out(), self.right.write_out())
@@ -385,6 +387,45 @@ class BlockDiagonal(LinearMap):
     def write_cost(self):
         n, m = self.shape
         return costs.elementwise(n * m) + sum(b.write_cost() for b in self.blocks)
+
+
+class Monarch(LinearMap):
+    """Blocks r of SHAPE (b, p, q), then blocks l of SHAPE (q, b, k) across them.
+
+    ``W[(i, a), (j, c)] = r[i, a, c] * l[c, i, j]``.
+    """
+
+    def __init__(self, r, l, sizes, expression=None):  # noqa: E741
+        self.r, self.l, self.sizes = r, l, sizes
+        b, p, q, k = sizes
+        self.shape, self.expression = (b * p, k * q), expression
+
+    @property
+    def trainable(self):
+        return Dense(self.r, None).trainable or Dense(self.l, None).trainable
+
+    def apply(self, x):
+        b, p, q, k = self.sizes
+        groups = x.reshape((-1, b, p)).dimshuffle(1, 0, 2)  # (b, batch, p)
+        mixed = pt.matmul(groups, self.r).dimshuffle(2, 1, 0)  # (q, batch, b)
+        out = pt.matmul(mixed, self.l).dimshuffle(1, 2, 0)  # (batch, k, q)
+        return out.reshape((_batch(x), k * q))  # (batch, m)
+
+    def transpose(self):
+        return Dense(self.write_out().T, self.shape[::-1])
+
+    def apply_cost(self, batch):
+        b, p, q, k = self.sizes
+        copies = costs.elementwise(batch * (b * p + 2 * b * q + k * q), False)
+        first = costs.product(batch, p, q, self.trainable, count=b)
+        return copies + first + costs.product(batch, b, k, self.trainable, count=q)
+
+    def write_cost(self):
+        return costs.elementwise(self.shape[0] * self.shape[1], self.trainable)
+
+
+def _batch(x):
+    return x.type.shape[0] or x.shape[0]
 
 
 def _has_symbolic_input(expression):

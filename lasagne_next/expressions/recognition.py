@@ -9,13 +9,16 @@ from pytensor.tensor.basic import AllocDiag, Eye
 from pytensor.tensor.blockwise import Blockwise
 from pytensor.tensor.elemwise import DimShuffle, Elemwise
 from pytensor.tensor.math import Dot
-from pytensor.tensor.shape import SpecifyShape
+from pytensor.tensor.shape import Reshape, SpecifyShape
+from pytensor.tensor.subtensor import AdvancedSubtensor
 
+from lasagne_next.expressions.determinant import is_log_det_mark
 from lasagne_next.expressions.linear_maps import (
     BlockDiagonal,
     Dense,
     Diagonal,
     Kronecker,
+    Monarch,
     Product,
     Scaled,
     Sum,
@@ -90,7 +93,7 @@ def _sum(W, node):
     if any(None in term.shape for term in terms):
         return None
     if isinstance(node.op.scalar_op, scalar.Sub):
-        terms[1] = Scaled(terms[1], pt.constant(-1, ndim=2, dtype="int8"), pt.mul)
+        terms[1] = _times(terms[1], _minus_one(), pt.mul)
     return Sum(terms, W)
 
 
@@ -105,14 +108,30 @@ def _scaled(W, node):
     if None in found.shape or 1 in found.shape:
         return None
     for factor in factors:
-        found = Scaled(found, factor, pt.true_div if is_division else pt.mul)
+        found = _times(found, factor, pt.true_div if is_division else pt.mul)
     found.expression = W
     return found
 
 
+def _times(found, factor, operation):
+    """Scale a map; a scalar goes to the smallest factor of a product."""
+    if not isinstance(found, Product) or not all(factor.type.broadcastable):
+        return Scaled(found, factor, operation)
+    sizes = [n * m for n, m in (each.shape for each in found.factors)]
+    smallest = sizes.index(min(sizes))
+    factors = list(found.factors)
+    factors[smallest] = Scaled(factors[smallest], factor, operation)
+    return Product(factors)
+
+
+def _minus_one():
+    return pt.constant(-1, ndim=2, dtype="int8")
+
+
 def _negated(W, node):
-    minus = pt.constant(-1, ndim=2, dtype="int8")
-    return Scaled(recognise(node.inputs[0]), minus, pt.mul, W)
+    found = _times(recognise(node.inputs[0]), _minus_one(), pt.mul)
+    found.expression = W
+    return found
 
 
 def _is_diagonal(node):
@@ -156,6 +175,46 @@ def _block_diagonal(W, node):
     return BlockDiagonal(blocks, W)
 
 
+def _is_choice_of_rows(node):
+    return (
+        isinstance(node.op, AdvancedSubtensor)
+        and tuple(node.op.idx_list) == (0,)
+        and node.inputs[1].ndim == 1
+    )
+
+
+def _chosen_rows(W, node):
+    """Choose the rows of the first factor instead of those of the product."""
+    inner = recognise(node.inputs[0])
+    if not isinstance(inner, Product):
+        return None
+    rows = inner.factors[0].write_out()[node.inputs[1]]
+    first = Dense(rows, (static_shape(W)[0], inner.factors[0].shape[1]))
+    if None in first.shape:
+        return None
+    return Product([first, *inner.factors[1:]], W)
+
+
+def _is_monarch(node):
+    if not isinstance(node.op, Reshape) or node.inputs[0].owner is None:
+        return False
+    product = node.inputs[0].owner
+    return _is_elementwise(scalar.Mul)(product) and [
+        getattr(each.owner and each.owner.op, "new_order", None)
+        for each in product.inputs
+    ] == [(0, 1, "x", 2), (1, "x", 2, 0)]
+
+
+def _monarch(W, node):
+    r, l = (each.owner.inputs[0] for each in node.inputs[0].owner.inputs)  # noqa: E741
+    (b, p, q), (q_too, b_too, k) = static_shape(r), static_shape(l)
+    if None in (b, p, q, k) or (b, q) != (b_too, q_too):
+        return None
+    if tuple(static_shape(W)) != (b * p, k * q):
+        return None
+    return Monarch(r, l, (b, p, q, k), W)
+
+
 def _declared(W, node):
     found = recognise(node.inputs[0])
     return None if isinstance(found, Dense) else found
@@ -171,5 +230,8 @@ _PATTERNS = (
     (lambda node: isinstance(node.op, Eye), _identity),
     (_is_kronecker, _kronecker),
     (_is_block_diagonal, _block_diagonal),
+    (_is_choice_of_rows, _chosen_rows),
+    (_is_monarch, _monarch),
     (lambda node: isinstance(node.op, SpecifyShape), _declared),
+    (is_log_det_mark, _declared),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lasagne_next import init
+from lasagne_next import expressions, init
 from lasagne_next.layers.base import Layer, describe
 
 __all__ = ["EmbeddingLayer"]
@@ -80,8 +80,9 @@ class EmbeddingLayer(Layer):
                 'Give the InputLayer an input_var such as pytensor.tensor.imatrix("x").'
             )
         if input.ndim == 1:
-            return self.W[input]  # (n, output_size)
+            return expressions.take(self.W, input)  # (n, output_size)
         # An index of several axes does not compile on JAX (PyTensor 3.0.7 to 3.3.7).
-        rows = self.W[input.flatten()]  # (product of input shape, output_size)
+        # (product of input shape, output_size)
+        rows = expressions.take(self.W, input.flatten())
         sizes = [input.shape[axis] for axis in range(input.ndim)]
         return rows.reshape((*sizes, self.output_size))
