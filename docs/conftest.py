@@ -5,6 +5,7 @@ default, Numba; the numbers are the same.
 """
 
 import importlib.util
+import sys
 
 import numpy as np
 import pytensor
@@ -32,3 +33,16 @@ def quick_and_seeded(tmp_path, monkeypatch):
     with pytensor.config.change_flags(mode=QUICK):
         yield
     lasagne_next.random.set_rng(before)
+
+
+@pytest.fixture(autouse=True)
+def importable_page(request, monkeypatch):
+    """Let the classes of a page be pickled, as those of a program can be."""
+    names = request.node.dtest.globs
+    names["__name__"] = "page"
+    monkeypatch.setitem(sys.modules, "page", _Page(names))
+
+
+class _Page:
+    def __init__(self, names):
+        self.__dict__ = names
