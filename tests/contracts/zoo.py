@@ -1,0 +1,138 @@
+"""One line a public class: what the contract of layers and update rules is run over."""
+
+from functools import partial
+
+import pytensor.tensor as pt
+
+from lasagne_next import layers, updates
+from lasagne_next.init import GlorotUniform
+from lasagne_next.layers import DenseLayer
+
+# What has no output map of its own: the bases, and the input.
+BASES = {layers.Layer, layers.MergeLayer, layers.InputLayer}
+
+FLAT, MAPS = (None, 7), (None, 3, 5, 2)
+
+
+def inverse(incoming, name=None):
+    """Return a decoder that mirrors an encoder on the way."""
+
+    def weights(shape):
+        return GlorotUniform()(shape).astype(incoming.input_var.dtype)
+
+    encoder = DenseLayer(incoming, 3, W=weights, b=None, nonlinearity=pt.tanh)
+    return layers.InverseLayer(encoder, encoder, name=name)
+
+
+def halves(x):
+    """Return every other column."""
+    return x[:, ::2] * 2
+
+
+def lookups(generator, shape):
+    """Draw numbers of rows."""
+    return generator.integers(0, 11, shape)
+
+
+# Name: (factory, shape or shapes of the input).
+LAYERS = {
+    "BiasLayer": (layers.BiasLayer, MAPS),
+    "BiasLayer, one axis": (partial(layers.BiasLayer, shared_axes=(0, 2)), MAPS),
+    "ConcatLayer": (layers.ConcatLayer, [(None, 3, 2), (None, 5, 2)]),
+    "ConcatLayer, cropped": (
+        partial(layers.ConcatLayer, cropping=[None, None, "center"]),
+        [(None, 3, 7), (None, 5, 2)],
+    ),
+    "DenseLayer": (partial(DenseLayer, num_units=5), MAPS),
+    "DenseLayer, two axes": (
+        partial(DenseLayer, num_units=2, num_leading_axes=2, nonlinearity=None),
+        MAPS,
+    ),
+    "DimshuffleLayer": (
+        partial(layers.DimshuffleLayer, pattern=(0, 2, "x", 3, 1)),
+        MAPS,
+    ),
+    "DropoutLayer": (partial(layers.DropoutLayer, p=0.3), MAPS),
+    "DropoutLayer, channels": (partial(layers.DropoutLayer, shared_axes=(2, 3)), MAPS),
+    "ElemwiseMergeLayer": (
+        partial(layers.ElemwiseMergeLayer, merge_function=pt.mul),
+        [FLAT, FLAT],
+    ),
+    "ElemwiseSumLayer": (
+        partial(layers.ElemwiseSumLayer, coeffs=[2, -0.5]),
+        [MAPS, MAPS],
+    ),
+    "EmbeddingLayer": (
+        partial(layers.EmbeddingLayer, input_size=11, output_size=3),
+        FLAT,
+    ),
+    "ExpressionLayer": (
+        partial(layers.ExpressionLayer, function=halves, output_shape="auto"),
+        FLAT,
+    ),
+    "FlattenLayer": (partial(layers.FlattenLayer, outdim=3), MAPS),
+    "GaussianNoiseLayer": (layers.GaussianNoiseLayer, MAPS),
+    "InverseLayer": (inverse, FLAT),
+    "NINLayer": (partial(layers.NINLayer, num_units=5), MAPS),
+    "NINLayer, untied": (
+        partial(layers.NINLayer, num_units=5, untie_biases=True),
+        MAPS,
+    ),
+    "NonlinearityLayer": (layers.NonlinearityLayer, MAPS),
+    "PadLayer": (partial(layers.PadLayer, width=[1, (0, 2)], val=0.5), MAPS),
+    "ParametricRectifierLayer": (layers.ParametricRectifierLayer, MAPS),
+    "ParametricRectifierLayer, one slope": (
+        partial(layers.ParametricRectifierLayer, shared_axes="all"),
+        MAPS,
+    ),
+    "RandomizedRectifierLayer": (layers.RandomizedRectifierLayer, MAPS),
+    "ReshapeLayer": (partial(layers.ReshapeLayer, shape=([0], [2], -1)), MAPS),
+    "ScaleLayer": (layers.ScaleLayer, MAPS),
+    "SliceLayer": (partial(layers.SliceLayer, indices=slice(1, -1), axis=2), MAPS),
+    "SliceLayer, one index": (partial(layers.SliceLayer, indices=-1, axis=1), MAPS),
+}
+
+DRAWS = {"EmbeddingLayer": lookups}
+
+# Name: hyper-parameters with which fifty steps lower a quadratic.
+RULES = {
+    "adabelief": {"learning_rate": 0.01},
+    "adadelta": {},
+    "adagrad": {"learning_rate": 0.1},
+    "adam": {"learning_rate": 0.01},
+    "adamax": {"learning_rate": 0.01},
+    "adamw": {"learning_rate": 0.01},
+    "amsgrad": {"learning_rate": 0.01},
+    "lamb": {"learning_rate": 0.01},
+    "lion": {"learning_rate": 0.01},
+    "momentum": {"learning_rate": 0.01},
+    "nadam": {"learning_rate": 0.01},
+    "nesterov_momentum": {"learning_rate": 0.01},
+    "radam": {"learning_rate": 0.01},
+    "rmsprop": {"learning_rate": 0.01},
+    "rprop": {},
+    "sgd": {"learning_rate": 0.1},
+}
+
+
+def public_layers():
+    """Return the names of the layer classes that users build networks of."""
+    kinds = {name: getattr(layers, name) for name in layers.__all__}
+    return {
+        kind.__name__
+        for kind in kinds.values()
+        if isinstance(kind, type) and issubclass(kind, layers.Layer)
+        if kind not in BASES
+    }
+
+
+def public_rules():
+    """Return the names of the update rules, told by their first arguments."""
+    kinds = {name: getattr(updates, name) for name in updates.__all__}
+    return {
+        name
+        for name, rule in kinds.items()
+        if rule.__module__.rpartition(".")[2] in ("adaptive", "classic", "decay")
+        or rule.__module__.endswith("moments")
+        if not name.startswith("apply_")
+    }
