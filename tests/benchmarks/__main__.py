@@ -1,4 +1,4 @@
-"""Run the benchmarks: ``python -m tests.benchmarks [steps] [start] [chains]``."""
+"""Run the benchmarks: ``python -m tests.benchmarks [steps] [start] ...``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import importlib.metadata
 import os
 import platform
 
-from tests.benchmarks import chains, classifier, start
+from tests.benchmarks import chains, classifier, expressions, start
 from tests.benchmarks.workers import table, time_side_by_side
 
 PACKAGES = ("pytensor", "numpy", "numba", "jax", "torch")
@@ -39,7 +39,12 @@ def steps():
     ) or table(timings, timings[0].name)
 
 
-BENCHMARKS = {"steps": steps, "start": start.report, "chains": chains.report}
+BENCHMARKS = {
+    "steps": steps,
+    "start": start.report,
+    "chains": chains.report,
+    "expressions": expressions.report,
+}
 
 
 def main():

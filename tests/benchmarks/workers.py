@@ -44,8 +44,8 @@ class Timing:
 def time_side_by_side(peers, rounds=15, seconds_per_round=0.3, rtol=1e-3):
     """Time peers in alternating rounds, after checking that they compute the same.
 
-    `peers` maps a name to "module:function". A peer whose packages are missing is
-    listed with its problem and left out.
+    `peers` maps a name to "module:function:argument:...". A peer whose packages are
+    missing is listed with its problem and left out.
     """
     context = multiprocessing.get_context("spawn")
     timings, lines = {}, {}
@@ -76,9 +76,9 @@ def time_side_by_side(peers, rounds=15, seconds_per_round=0.3, rtol=1e-3):
 
 def _serve(target, line):
     """Build the peer, send its first values, then time steps on demand."""
-    module, function = target.split(":")
+    module, function, *arguments = target.split(":")
     try:
-        step = getattr(importlib.import_module(module), function)()
+        step = getattr(importlib.import_module(module), function)(*arguments)
         line.send([float(step()) for _ in range(CHECKED_STEPS)])
     except ImportError as error:
         line.send(f"not installed ({error.name or error})")
