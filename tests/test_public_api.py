@@ -203,9 +203,6 @@ ALIASES = {
 # A tuple of types cannot hold a docstring.
 WITHOUT_DOCSTRING = {"utils.int_types"}
 
-# Figures that are read through the module, ``costs.product(...)``.
-WITHOUT_LIST = {"expressions/costs.py"}
-
 
 def find(path):
     """Return what a path inside the package leads to."""
@@ -316,7 +313,6 @@ def test_checks_are_no_assert_statements(path):
 def test_files_list_what_they_offer_in_order(path):
     """Catches an unsorted list, a name that is not there, and a file without a list."""
     body = tree(path).body
-    name = path.relative_to(ROOT).as_posix()
     lists = [
         ast.literal_eval(node.value)
         for node in body
@@ -325,7 +321,7 @@ def test_files_list_what_they_offer_in_order(path):
     ]
     if not lists:
         only_text = all(isinstance(node, ast.Expr) for node in body)
-        assert only_text or name in WITHOUT_LIST
+        assert only_text
         return
     assert lists == [sorted(set(lists[0]), key=sorting_key)]
     defined = {each for node in body for each in names_bound_by(node)}

@@ -6,6 +6,8 @@ Gradients count, since a form is chosen before the gradient is taken.
 
 from __future__ import annotations
 
+__all__ = ["elementwise", "product"]
+
 LAUNCH = 2e4  # starting one kernel, for tiny problems
 ELEMENT = 16.0  # reading and writing one element, which memory bounds
 
