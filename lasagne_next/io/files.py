@@ -238,7 +238,7 @@ def _read_safetensors(path, file):
         with safetensors.safe_open(path, framework="numpy") as archive:
             for name in archive.keys():
                 try:
-                    values[name] = archive.get_tensor(name)
+                    values[name] = _widened(archive.get_tensor(name))
                 except (KeyError, TypeError) as error:
                     kind = archive.get_slice(name).get_dtype()
                     raise ValueError(
@@ -249,6 +249,11 @@ def _read_safetensors(path, file):
     except safetensors.SafetensorError as error:
         raise ValueError(_invalid(path, ".safetensors", error)) from error
     return values
+
+
+def _widened(value):
+    # Newer numpy knows bfloat16 once JAX is imported; single precision holds it exactly.
+    return value.astype("float32") if value.dtype.name == "bfloat16" else value
 
 
 def _invalid(path, ending, error):
