@@ -860,8 +860,10 @@ def test_bfloat16_is_widened_or_explained(tmp_path):
     path = tmp_path / "half.safetensors"
     path.write_bytes(struct.pack("<Q", len(encoded)) + encoded + b"\0\0\x80\x3f")
     try:
-        value = io.load_values(path)["w"]
-    except ValueError as error:  # where numpy does not know the type
-        assert re.search(r"'w' of .* has the type BF16.*to float32", str(error))
+        np.dtype("bfloat16")
+    except TypeError:  # numpy does not know the type
+        with pytest.raises(ValueError, match=r"'w' of .* has the type BF16.*float32"):
+            io.load_values(path)
     else:
+        value = io.load_values(path)["w"]
         assert (value.dtype, value.tolist()) == (np.float32, [0.0, 1.0])

@@ -252,7 +252,7 @@ def _read_safetensors(path, file):
 
 
 def _widened(value):
-    # Newer numpy knows bfloat16 once JAX is imported; single precision holds it exactly.
+    # Newer numpy knows bfloat16 once JAX is imported; float32 holds its values exactly.
     return value.astype("float32") if value.dtype.name == "bfloat16" else value
 
 
