@@ -5,7 +5,6 @@ import json
 import os
 import pathlib
 import pickle
-import re
 import stat
 import struct
 import sys
