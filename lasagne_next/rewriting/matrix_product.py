@@ -1,7 +1,11 @@
 """On Numba, multiply matrices by a kernel that is compiled once."""
 
 from pytensor.compile.mode import optdb
-from pytensor.graph.rewriting.basic import dfs_rewriter, node_rewriter
+from pytensor.graph.rewriting.basic import (
+    copy_stack_trace,
+    dfs_rewriter,
+    node_rewriter,
+)
 from pytensor.tensor.math import Dot
 
 from lasagne_next.ops.matrix_product import MatrixProduct
@@ -22,7 +26,9 @@ def local_use_matrix_product(fgraph, node):
         return None
     import lasagne_next.dispatch.numba  # noqa: F401 (only where Numba is used)
 
-    return [MatrixProduct()(x, y)]
+    product = MatrixProduct()(x, y)
+    copy_stack_trace(node.outputs, product)
+    return [product]
 
 
 # After all rewrites that look for `Dot`, before those that work in place.

@@ -1,7 +1,7 @@
-"""The matrix product on Numba: one raw kernel a type, thin wrappers around it.
+"""The matrix product on Numba: two raw kernels a type, and a thin wrapper around them.
 
-The kernel takes addresses and strides, so that it is compiled once and for all layouts.
-What is compiled for each layout only reads shapes and strides.
+The kernels take addresses and strides, so that they are compiled once and for all
+memory layouts. What is compiled for each layout only reads shapes and strides.
 """
 
 import numpy as np
@@ -16,12 +16,12 @@ from lasagne_next.ops.matrix_product import MatrixProduct
 
 __all__ = ["numba_funcify_matrix_product"]
 
-CACHE_VERSION = 1  # raise when anything below changes
+CACHE_VERSION = 2  # raise when anything below changes
 
 _NOT_TRANSPOSED, _TRANSPOSED = ord("N"), ord("T")
 
-# Numba's own door to the BLAS of SciPy; known by name, so that machine code that calls
-# it can be cached.
+# Numba's own doors to the BLAS of SciPy; known by name, so that machine code that calls
+# them can be cached.
 _gemm = types.ExternalFunction(
     "numba_xxgemm",
     types.intc(
@@ -39,6 +39,21 @@ _gemm = types.ExternalFunction(
         types.voidptr,  # factor of the old output
         types.voidptr,
         types.intp,
+    ),
+)
+_gemv = types.ExternalFunction(
+    "numba_xxgemv",
+    types.intc(
+        types.char,  # kind: s or d
+        types.char,  # transpose the matrix?
+        types.intp,  # rows
+        types.intp,  # columns
+        types.voidptr,  # factor of the product
+        types.voidptr,
+        types.intp,
+        types.voidptr,
+        types.voidptr,  # factor of the old output
+        types.voidptr,
     ),
 )
 
@@ -60,90 +75,129 @@ def _as_pointer(typing_context, address):
     return types.voidptr(address), code
 
 
-def _make_kernel(dtype):
+@intrinsic
+def _keep_alive(typing_context, x, y):
+    """Do nothing with two arrays, which Numba may free after their last use."""
+
+    def code(context, builder, signature, arguments):
+        return context.get_dummy_value()
+
+    return types.void(x, y), code
+
+
+@numba_basic.numba_njit
+def _check_status(status):
+    if status != 0:
+        raise RuntimeError("MatrixProduct: BLAS could not be called.")
+
+
+def _make_kernels(dtype):
+    """Make the products of a matrix with a matrix and with a vector.
+
+    Each matrix comes as an address and a leading dimension in elements, negative if the
+    matrix is column-major. BLAS reads row-major matrices as their transposes.
+    """
     kind = ord("s") if dtype == np.float32 else ord("d")
-    one, zero, size = dtype(1), dtype(0), np.dtype(dtype).itemsize
+    one, zero = dtype(1), dtype(0)
 
     @numba_basic.numba_njit
-    def kernel(rows, inner, columns, x, x_row, x_column, y, y_row, y_column, out):
-        # The output is row-major, which BLAS reads as its transpose: it is given the
-        # factors in exchanged order, and a row-major factor counts as transposed once
-        # more, which is not at all.
-        if y_column == size:
-            transpose_y, leading_y = _NOT_TRANSPOSED, y_row // size
-        else:
-            transpose_y, leading_y = _TRANSPOSED, y_column // size
-        if x_column == size:
-            transpose_x, leading_x = _NOT_TRANSPOSED, x_row // size
-        else:
-            transpose_x, leading_x = _TRANSPOSED, x_column // size
-        _gemm(
+    def matrix_by_matrix(rows, inner, columns, x, leading_x, y, leading_y, out):
+        # The row-major output is asked for as its transpose, from the factors in
+        # exchanged order: a row-major factor is transposed twice then, so not at all.
+        status = _gemm(
             np.int8(kind),
-            np.int8(transpose_y),
-            np.int8(transpose_x),
+            np.int8(_NOT_TRANSPOSED if leading_y > 0 else _TRANSPOSED),
+            np.int8(_NOT_TRANSPOSED if leading_x > 0 else _TRANSPOSED),
             columns,
             rows,
             inner,
             _address_of(one),
             _as_pointer(y),
-            leading_y,
+            abs(leading_y),
             _as_pointer(x),
-            leading_x,
+            abs(leading_x),
             _address_of(zero),
             _as_pointer(out),
             columns,
         )
+        _check_status(status)
 
-    return kernel
+    @numba_basic.numba_njit
+    def matrix_by_vector(rows, inner, x, leading_x, vector, out):
+        status = _gemv(
+            np.int8(kind),
+            np.int8(_TRANSPOSED if leading_x > 0 else _NOT_TRANSPOSED),
+            inner if leading_x > 0 else rows,
+            rows if leading_x > 0 else inner,
+            _address_of(one),
+            _as_pointer(x),
+            abs(leading_x),
+            _as_pointer(vector),
+            _address_of(zero),
+            _as_pointer(out),
+        )
+        _check_status(status)
+
+    return matrix_by_matrix, matrix_by_vector
 
 
 @numba_basic.numba_njit
-def _is_for_blas(height, width, row_stride, column_stride, size):
-    """Tell whether one stride is that of an element and the other of whole lines."""
-    row_major = column_stride == size and row_stride >= max(width, 1) * size
-    column_major = row_stride == size and column_stride >= max(height, 1) * size
-    return row_major or column_major
+def _leading_dimension(height, width, row_stride, column_stride, size):
+    """Return the distance of lines in elements, negative for columns, 0 if unfit.
+
+    Strides along axes of size 1 do not matter and may be anything.
+    """
+    if column_stride == size or width == 1:
+        if height == 1:
+            return width
+        if row_stride >= width * size and row_stride % size == 0:
+            return row_stride // size
+    if row_stride == size or height == 1:
+        if width == 1:
+            return -height
+        if column_stride >= height * size and column_stride % size == 0:
+            return -(column_stride // size)
+    return 0
 
 
 @register_funcify_default_op_cache_key(MatrixProduct)
 def numba_funcify_matrix_product(op, node, **kwargs):
-    """Return a function of two matrices and, optionally, the output to write to."""
+    """Return a function of two matrices."""
     ensure_blas()
     dtype = node.outputs[0].type.numpy_dtype.type
     size = np.dtype(dtype).itemsize
-    kernel = _make_kernel(dtype)
+    matrix_by_matrix, matrix_by_vector = _make_kernels(dtype)
 
     @numba_basic.numba_njit
-    def multiply(x, y, out):
+    def matrix_product(x, y):
         rows, inner = x.shape
         columns = y.shape[1]
         if inner != y.shape[0]:
             raise ValueError("MatrixProduct: the shapes of x and y do not fit.")
+        out = np.empty((rows, columns), dtype)
         if rows == 0 or columns == 0:
             return out
-        if inner == 0:
+        if inner == 0 or rows == 1 or columns == 1:
+            # Some builds of OpenBLAS read the old output even if its factor is 0.
             out[:] = 0
+        if inner == 0:
             return out
-        if not _is_for_blas(rows, inner, x.strides[0], x.strides[1], size):
-            x = x.copy()
-        if not _is_for_blas(inner, columns, y.strides[0], y.strides[1], size):
-            y = y.copy()
-        kernel(
-            rows,
-            inner,
-            columns,
-            x.ctypes.data,
-            x.strides[0],
-            x.strides[1],
-            y.ctypes.data,
-            y.strides[0],
-            y.strides[1],
-            out.ctypes.data,
-        )
+        leading_x = _leading_dimension(rows, inner, x.strides[0], x.strides[1], size)
+        if leading_x == 0:
+            x, leading_x = x.copy(), inner
+        leading_y = _leading_dimension(inner, columns, y.strides[0], y.strides[1], size)
+        if leading_y == 0:
+            y, leading_y = y.copy(), columns
+        at_x, at_y, at_out = x.ctypes.data, y.ctypes.data, out.ctypes.data
+        if columns == 1 and leading_y == 1:
+            matrix_by_vector(rows, inner, at_x, leading_x, at_y, at_out)
+        elif rows == 1 and leading_x > 0:
+            matrix_by_vector(columns, inner, at_y, -leading_y, at_x, at_out)
+        else:
+            matrix_by_matrix(
+                rows, inner, columns, at_x, leading_x, at_y, leading_y, at_out
+            )
+        _keep_alive(x, y)
         return out
-
-    @numba_basic.numba_njit
-    def matrix_product(x, y):
-        return multiply(x, y, np.empty((x.shape[0], y.shape[1]), dtype))
 
     return matrix_product, CACHE_VERSION
