@@ -195,10 +195,14 @@ class ParameterExpression:
                 f"{self!r}: init must give an array, got {given!r}, which cannot be "
                 "taken apart into leaves. Use from_value(array) to start from a value."
             )
-        return {
-            **self._start_arrays(self._value_of(given), shape, is_draw=True),
-            self.inner: given,
-        }
+        if self._only_leaf_is_inner:
+            return {self.inner: given}
+        arrays = self._start_arrays(self._value_of(given), shape, is_draw=True)
+        return {**arrays, self.inner: given}
+
+    @property
+    def _only_leaf_is_inner(self):
+        return list(inspect.signature(self.express).parameters) == [self.inner]
 
     def _value_of(self, given):
         try:
@@ -338,7 +342,8 @@ class ParameterExpression:
         -------
         int
             The total size of the trainable leaves, an expression inside counted by
-            itself, less :meth:`count_idle`. Nothing is drawn.
+            itself, less :meth:`count_idle`; too few where both fix the same numbers, as
+            lengths of orthonormal columns. No random number is consumed.
         """
         shape = tuple(shape)
         with _side_by_side_generator():

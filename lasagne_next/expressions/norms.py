@@ -17,9 +17,9 @@ from lasagne_next.utils import default_norm_axes, int_types, match_dtype
 
 __all__ = ["UnitNorm", "WeightNorm", "WeightStandardised", "inverse_norm"]
 
-# Squared norms below count as zero: the gradient of one over the root, which has the
-# power -3/2 of the squares, would overflow.
-_NEGLIGIBLE = {"float32": 1e-24, "float64": 1e-200}
+# Squared norms below this count as zero: the gradient of one over the root, which has
+# the power -3/2 of the squares, would overflow.
+NEGLIGIBLE = {"float32": 1e-24, "float64": 1e-200}
 
 
 class _Normed(ParameterExpression):
@@ -78,7 +78,7 @@ def inverse_norm(v, axes):
     NaN at zero.)
     """
     squares = pt.sum(pt.sqr(v), axis=axes, keepdims=True)
-    least = match_dtype(_NEGLIGIBLE[v.dtype], v.dtype)
+    least = match_dtype(NEGLIGIBLE[v.dtype], v.dtype)
     is_zero = disconnected_grad((squares < least).astype(v.dtype))
     return pt.reciprocal(pt.sqrt(squares + is_zero))
 

@@ -11,6 +11,7 @@ from lasagne_next import random
 from lasagne_next.expressions.base import ParameterExpression, evaluate
 from lasagne_next.expressions.checks import check_matrix
 from lasagne_next.expressions.markers import carry_state, settle
+from lasagne_next.expressions.norms import NEGLIGIBLE
 from lasagne_next.init.base import check_number
 from lasagne_next.params import create_param, set_tags
 from lasagne_next.utils import match_dtype
@@ -89,7 +90,8 @@ class SpectralNorm(ParameterExpression):
         new_right = _unit(pt.dot(left, fixed), right)  # (m,)
         new_left = _unit(pt.dot(fixed, new_right), left)  # (n,)
         sigma = pt.dot(new_left, pt.dot(v, new_right))
-        is_zero = disconnected_grad(pt.eq(sigma, 0).astype(v.dtype))
+        least = match_dtype(NEGLIGIBLE[v.dtype] ** 0.5, v.dtype)
+        is_zero = disconnected_grad((sigma < least).astype(v.dtype))
         factor = bound / (sigma + is_zero)
         factor = carry_state(carry_state(factor, right, new_right), left, new_left)
         return v * factor
