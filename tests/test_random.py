@@ -52,9 +52,7 @@ def test_get_rng_returns_what_was_set(generator):
 def test_set_rng_refuses_what_is_no_generator(wrong):
     """Catches a seed taken for a generator, noticed only when a layer is built."""
     before = random.get_rng()
-    with pytest.raises(
-        TypeError, match=r"must be a numpy Generator.*default_rng"
-    ):
+    with pytest.raises(TypeError, match=r"must be a numpy Generator.*default_rng"):
         random.set_rng(wrong)
     assert random.get_rng() is before
 

@@ -25,7 +25,7 @@ __all__ = [
 def norm_constraint(tensor_var, max_norm, norm_axes=None, epsilon=1e-7):
     """Rescale the weight vectors of a parameter whose L2 norms are too large.
 
-    Computes ``x * clip(|x|, 0, max_norm) / (epsilon + |x|)`` with the norm |x| over
+    Computes ``x * clip(|x|, 0, max_norm) / (epsilon + |x|)`` with the norm ``|x|`` over
     `norm_axes`.
 
     Parameters

@@ -231,7 +231,7 @@ def lamb(
     """LAMB: AdamW whose step is as large as the parameter, for large batches.
 
     With r the step of :func:`adamw` without its rate, ``p = p - learning_rate * |p| /
-    |r| * r``, where |.| is the L2 norm of the whole parameter. Where a norm is zero
+    |r| * r``, where ``|.|`` is the L2 norm of the whole parameter. Where a norm is zero
     the ratio is one.
 
     Parameters
