@@ -5,9 +5,7 @@ import importlib.util
 import pytensor
 from pytensor.compile.mode import FAST_COMPILE, Mode
 
-# These two rewrites make PyTensor 3.0.7 loop over the elements of sums and products.
-PYTHON = FAST_COMPILE.excluding("local_mul_canonizer", "local_add_canonizer")
-MODES = {"python": PYTHON, "numba": Mode(linker="numba", optimizer="fast_run")}
+MODES = {"python": FAST_COMPILE, "numba": Mode(linker="numba", optimizer="fast_run")}
 if importlib.util.find_spec("jax") is not None:
     # By floatX at its first import of JAX, PyTensor decides whether 64 bits exist.
     with pytensor.config.change_flags(floatX="float64"):
