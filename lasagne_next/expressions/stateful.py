@@ -18,7 +18,7 @@ from lasagne_next.utils import match_dtype
 
 __all__ = ["SpectralNorm", "exponential_average"]
 
-WARM_UP = 15
+MOST_STEPS = 100  # of the power iteration that finds the start
 
 
 class SpectralNorm(ParameterExpression):
@@ -48,8 +48,8 @@ class SpectralNorm(ParameterExpression):
     trained. Every function computes one step of the iteration from the singular vectors
     that are stored. Pass :func:`state_updates` of the parameters or the outputs to the
     function that trains, besides the updates of the rule, so that it stores the new
-    ones. They start from 15 steps, so that W is right before training. A matrix of
-    zeros gives zeros, with a finite gradient.
+    ones. They start where the iteration has converged, so that W is right before
+    training. A matrix of zeros gives zeros, with a finite gradient.
 
     Multiplying by W multiplies by V, and scales the result.
 
@@ -101,10 +101,14 @@ class SpectralNorm(ParameterExpression):
         n, m = value.shape
         left, right = np.full(n, n**-0.5), random.get_rng().normal(size=m)
         right /= np.linalg.norm(right)
-        for _ in range(WARM_UP):
+        sigma, before = 0.0, np.inf
+        for _ in range(MOST_STEPS):
+            if abs(sigma - before) <= 1e-7 * sigma:
+                break
             left = _numpy_unit(value @ right, left)
             right = _numpy_unit(left @ value, right)
-        bound = np.asarray(self.bound or np.linalg.norm(value @ right) or 1.0)
+            sigma, before = np.linalg.norm(value @ right), sigma
+        bound = np.asarray(self.bound or sigma or 1.0)
         return {"v": value, "left": left, "right": right, "bound": bound}
 
     def count_idle(self, shape):

@@ -5,6 +5,12 @@ this library, and change no result beyond rounding. Switch one off by its name,
 ``pytensor.compile.mode.get_mode("NUMBA").excluding("lasagne_next_matrix_product")``.
 """
 
-from lasagne_next.rewriting import assertions, matrix_product, reductions, reshape
+from lasagne_next.rewriting import (
+    assertions,
+    loading,
+    matrix_product,
+    reductions,
+    reshape,
+)
 
-__all__ = ["assertions", "matrix_product", "reductions", "reshape"]
+__all__ = ["assertions", "loading", "matrix_product", "reductions", "reshape"]

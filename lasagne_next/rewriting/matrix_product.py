@@ -24,8 +24,6 @@ def local_use_matrix_product(fgraph, node):
         return None
     if x.dtype not in ("float32", "float64"):
         return None
-    import lasagne_next.dispatch.numba  # noqa: F401 (only where Numba is used)
-
     product = MatrixProduct()(x, y)
     copy_stack_trace(node.outputs, product)
     return [product]

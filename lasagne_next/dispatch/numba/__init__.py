@@ -1,5 +1,5 @@
 """The operations on Numba."""
 
-from lasagne_next.dispatch.numba import matrix_product as matrix_product
+from lasagne_next.dispatch.numba import markers, matrix_product
 
-__all__ = ["matrix_product"]
+__all__ = ["markers", "matrix_product"]
