@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import inspect
 import pickle
@@ -12,14 +13,23 @@ import pytensor
 import pytensor.tensor as pt
 from pytensor.gradient import DisconnectedInputError
 
-from lasagne_next.layers import InputLayer, get_all_layers, get_output, get_output_shape
+from lasagne_next.layers import Layer, get_output, get_output_shape
+from lasagne_next.random import get_rng, set_rng
+from lasagne_next.testing.case import (
+    NAME,
+    build,
+    draw_normal,
+    draw_values,
+    input_layers,
+    input_shapes,
+    real_inputs,
+)
 from lasagne_next.testing.graphs import require, require_single
 from lasagne_next.testing.numerics import check_gradients, require_equal
 from lasagne_next.utils import int_types
 
 __all__ = ["check_layer"]
 
-_NAME = "checked"
 _BATCHES = (5, 2)
 
 
@@ -30,11 +40,13 @@ def check_layer(factory, shape, draw=None, modes=("FAST_COMPILE",)):
     precision (where ``config.floatX`` is float64) and in double precision, with all its
     parameters as expressions. Then
 
-    * its shape map must agree with the static and the run-time shape of its output;
-    * its maps must accept any keywords and leave the layer's public attributes alone;
+    * its shape map must agree with the static and the run-time shape of its output, and
+      look at the shape that it is given;
+    * its maps must accept any keywords, leave the layer's public attributes alone, and
+      draw nothing from the package generator;
     * float32 must stay float32, in every variable of the compiled graph;
     * its parameters must have names, tags and static shapes;
-    * gradients must reach the leaves of each parameter, and agree with finite
+    * gradients must reach the leaves of each trainable parameter, and agree with finite
       differences, as must those of the inputs;
     * two deterministic passes must be equal, and so must be the modes;
     * pickles and deep copies must compute the same.
@@ -58,6 +70,8 @@ def check_layer(factory, shape, draw=None, modes=("FAST_COMPILE",)):
     ------
     AssertionError
         If something is not as it must be; the message says what.
+    TypeError
+        If `factory` is a layer: many are built.
 
     Examples
     --------
@@ -73,64 +87,20 @@ def check_layer(factory, shape, draw=None, modes=("FAST_COMPILE",)):
     Half: output_shape must agree with the static shape of the output, (None, 2), got
     (None, 4).
     """
-    case = SimpleNamespace(factory=factory, shape=shape, draw=draw or _normal)
-    probe = _build(case, None, "float64")
+    if isinstance(factory, Layer):
+        raise TypeError(
+            "check_layer: factory must be a class or function that builds a layer, "
+            f"got {factory!r}. Pass functools.partial(SomeLayer, num_units=3)."
+        )
+    case = SimpleNamespace(factory=factory, shape=shape, draw=draw or draw_normal)
+    case.actual = {}  # shapes that outputs had, by batch size
+    probe = build(case, None, "float64")
     case.what = type(probe.layer).__name__
     case.keys = _check_parameters(case.what, probe.layer)
     _check_keywords(case.what, probe.layer)
     for dtype in ("float32", "float64"):
         for batch in (None, _BATCHES[0]):
-            _check_built(case, _build(case, batch, dtype, case.keys), modes)
-
-
-def _normal(generator, shape):
-    return generator.normal(size=shape)
-
-
-def _build(case, batch, dtype, keys=()):
-    """Build the layer on new inputs, the parameters named in `keys` as expressions."""
-    shapes = case.shape if isinstance(case.shape, list) else [case.shape]
-    shapes = [(batch, *shape[1:]) for shape in shapes]
-    whole = _values(case, dtype, 1)[0].dtype.kind in "iub"
-    kind = "int32" if whole else dtype
-    inputs = [
-        InputLayer(shape, pt.tensor(f"x{index}", dtype=kind, shape=shape))
-        for index, shape in enumerate(shapes)
-    ]
-    leaves = {}
-    params = {key: _expression(leaves, key, dtype) for key in keys}
-    incoming = inputs if isinstance(case.shape, list) else inputs[0]
-    with pytensor.config.change_flags(floatX="float64"):
-        layer = case.factory(incoming, name=_NAME, **params)
-    return SimpleNamespace(
-        layer=layer,
-        variables=[each.input_var for each in inputs],
-        leaves=leaves,
-        batch=batch,
-        dtype=dtype,
-    )
-
-
-def _expression(leaves, key, dtype):
-    """Return a callable that makes a parameter, and keeps its leaf."""
-
-    def make(shape):
-        numbers = np.random.default_rng([7, *key.encode()]).normal(size=shape)
-        leaves[key] = pytensor.shared(
-            np.asarray(numbers, dtype=dtype), name=key, shape=shape
-        )
-        return pt.tanh(leaves[key])
-
-    return make
-
-
-def _values(case, dtype, batch):
-    generator = np.random.default_rng(3)
-    shapes = case.shape if isinstance(case.shape, list) else [case.shape]
-    drawn = [np.asarray(case.draw(generator, (batch, *shape[1:]))) for shape in shapes]
-    return [
-        each.astype("int32" if each.dtype.kind in "iub" else dtype) for each in drawn
-    ]
+            _check_built(case, build(case, batch, dtype, case.keys), modes)
 
 
 def _check_parameters(what, layer):
@@ -139,9 +109,9 @@ def _check_parameters(what, layer):
     for param, tags in layer.params.items():
         name = param.name or ""
         require(
-            name.startswith(f"{_NAME}."),
+            name.startswith(f"{NAME}."),
             f"{what}: every parameter must be called after its layer and itself, got "
-            f"{param.name!r} in a layer called {_NAME!r}. Pass name= to add_param.",
+            f"{param.name!r} in a layer called {NAME!r}. Pass name= to add_param.",
         )
         require(
             isinstance(tags, set) and all(isinstance(tag, str) for tag in tags),
@@ -152,7 +122,7 @@ def _check_parameters(what, layer):
             f"{what}: {name} must have a static shape, got {param.type.shape}.",
         )
         if param.type.dtype.startswith("float"):
-            keys.append(name.removeprefix(f"{_NAME}."))
+            keys.append(name.removeprefix(f"{NAME}."))
     return keys
 
 
@@ -176,23 +146,27 @@ def _check_built(case, built, modes):
     )
     deterministic, noisy = _check_maps(case.what, built)
     duplicates = _duplicates(what, built)
-    gradients = _gradients(what, built, deterministic)
+    _check_connections(what, built, _loss(deterministic) + _loss(noisy))
+    gradients = _gradients(built, deterministic)
     outputs = [deterministic, noisy, *duplicates]
     function = _compile(built, [*outputs, *gradients], modes[0])
+    compared = [deterministic, *gradients]
+    others = [(mode, _compile(built, compared, mode)) for mode in modes[1:]]
     if built.dtype == "float32":
         require_single(what, function)
     for batch in [built.batch] if built.batch else _BATCHES:
-        values = _values(case, built.dtype, batch)
+        values = draw_values(case, built.dtype, batch)
         results = function(*values)
+        _check_results(what, case, built, values, results[: len(outputs)])
         same = [results[0], *results[len(outputs) :]]
         again = function(*values)
         again = [again[0], *again[len(outputs) :]]
         require_equal(f"{what}: a second deterministic pass", again, same, 0)
-        _check_results(what, built, values, results[: len(outputs)])
-        for mode in modes[1:]:
-            others = _compile(built, [deterministic, *gradients], mode)(*values)
+        for way, result in zip(("pickled", "deep-copied"), results[2:4], strict=True):
+            require_equal(f"{what}: the {way} layer", [result], results[:1], 0)
+        for mode, other in others:
             tolerance = 1e-9 if built.dtype == "float64" else 1e-4
-            require_equal(f"{what}, mode {mode}", others, same, tolerance)
+            require_equal(f"{what}, mode {mode}", other(*values), same, tolerance)
     if built.dtype == "float64" and gradients:
         _check_slopes(what, built, deterministic, gradients, values, modes[0])
 
@@ -214,8 +188,9 @@ def _check_maps(what, built):
         f"{what}: output_shape must be a tuple of integers and None, got {promised!r}.",
     )
     before = _state(layer)
-    outputs = [get_output(layer, deterministic=True), get_output(layer)]
-    get_output_shape(layer, _input_shapes(layer, _BATCHES[1]))
+    with _watched_generator(what):
+        outputs = [get_output(layer, deterministic=True), get_output(layer)]
+        get_output_shape(layer, input_shapes(layer, _BATCHES[1]))
     after = _state(layer)
     changed = sorted(key for key in after if before.get(key) != after[key])
     require(
@@ -233,6 +208,23 @@ def _check_maps(what, built):
     return outputs
 
 
+@contextlib.contextmanager
+def _watched_generator(what):
+    """Check that nothing is drawn from the package generator."""
+    before, watched = get_rng(), np.random.default_rng(0)
+    start = watched.bit_generator.state
+    set_rng(watched)
+    try:
+        yield
+    finally:
+        set_rng(before)
+    require(
+        watched.bit_generator.state == start,
+        f"{what}: get_output_for and get_output_shape_for must not draw from the "
+        "package generator. Seed a RandomStream in the constructor.",
+    )
+
+
 def _state(layer):
     """Return the public attributes of a layer, containers copied."""
     return {
@@ -248,14 +240,6 @@ def _fits(known, promised):
     )
 
 
-def _input_layers(layer):
-    return [each for each in get_all_layers(layer) if isinstance(each, InputLayer)]
-
-
-def _input_shapes(layer, batch):
-    return {each: (batch, *each.shape[1:]) for each in _input_layers(layer)}
-
-
 def _duplicates(what, built):
     """Return the deterministic outputs of a pickled and of a copied layer."""
     outputs = []
@@ -267,7 +251,7 @@ def _duplicates(what, built):
                 f"{what}: it must {way}, got {type(error).__name__}: {error}. Avoid "
                 "lambdas and open files as attributes."
             ) from error
-        fed = dict(zip(_input_layers(double), _fed_inputs(built), strict=True))
+        fed = dict(zip(input_layers(double), _fed_inputs(built), strict=True))
         outputs.append(get_output(double, fed, deterministic=True))
     return outputs
 
@@ -277,22 +261,27 @@ def _pickled(layer):
 
 
 def _fed_inputs(built):
-    return [each.input_var for each in _input_layers(built.layer)]
+    return [each.input_var for each in input_layers(built.layer)]
 
 
-def _gradients(what, built, output):
-    """Return the gradients of a loss for the leaves, then for the real inputs."""
-    wanted = list(built.leaves.values())
+def _check_connections(what, built, loss):
+    """Check that gradients of the whole reach what is to be trained."""
+    learnt = built.layer.get_params(trainable=True)
+    trained = {key: leaf for key, leaf in built.leaves.items() if leaf in learnt}
     try:
-        gradients = pytensor.grad(_loss(output), wanted) if wanted else []
+        pytensor.grad(loss, list(trained.values()))
     except DisconnectedInputError as error:
         raise AssertionError(
-            f"{what}: gradients must reach the leaves of all parameters "
-            f"{sorted(built.leaves)}, got none for one of them."
+            f"{what}: gradients must reach the leaves of all trainable parameters "
+            f"{sorted(trained)}, got none for one of them."
         ) from error
-    real = _real_inputs(built)
-    return gradients + pytensor.grad(
-        _loss(output), real, disconnected_inputs="ignore", return_disconnected="zero"
+
+
+def _gradients(built, output):
+    """Return the gradients of a loss for the leaves, then for the real inputs."""
+    wanted = [*built.leaves.values(), *real_inputs(built)]
+    return pytensor.grad(
+        _loss(output), wanted, disconnected_inputs="ignore", return_disconnected="zero"
     )
 
 
@@ -300,13 +289,9 @@ def _loss(output):
     return pt.sqr(output).sum()
 
 
-def _real_inputs(built):
-    return [each for each in built.variables if each.dtype == built.dtype]
-
-
-def _check_results(what, built, values, results):
+def _check_results(what, case, built, values, results):
     batch = values[0].shape[0]
-    promised = get_output_shape(built.layer, _input_shapes(built.layer, batch))
+    promised = get_output_shape(built.layer, input_shapes(built.layer, batch))
     for result in results:
         shape, dtype = np.shape(result), np.asarray(result).dtype
         require(
@@ -319,12 +304,30 @@ def _check_results(what, built, values, results):
             f"{what}: the output must be {built.dtype} as the inputs and parameters "
             f"are, got {dtype}.",
         )
-    for way, result in zip(("pickled", "deep-copied"), results[2:], strict=True):
-        require_equal(f"{what}: the {way} layer", [result], results[:1], 0)
+    require(
+        all(np.isfinite(result).all() for result in results),
+        f"{what}: the output must be finite numbers, got {results[0]!r}. If the layer "
+        "is not for all numbers, pass draw=.",
+    )
+    _check_other_batches(what, case, built, batch, np.shape(results[0]))
+
+
+def _check_other_batches(what, case, built, batch, shape):
+    """Check that the shape map looks at its argument, not at what was built on."""
+    if built.batch is None:
+        case.actual[batch] = shape
+        return
+    for other, actual in case.actual.items():
+        promised = get_output_shape(built.layer, input_shapes(built.layer, other))
+        require(
+            _fits(actual, promised),
+            f"{what}: get_output_shape_for must look at the shape that it is given, "
+            f"got {promised} for a batch of {other}, whose output has {actual}.",
+        )
 
 
 def _check_slopes(what, built, output, gradients, values, mode):
-    leaves, real = list(built.leaves.values()), _real_inputs(built)
+    leaves, real = list(built.leaves.values()), real_inputs(built)
     function = _compile(built, [_loss(output), *gradients], mode)
 
     def evaluate(*points):

@@ -13,7 +13,7 @@ from pytensor.graph.op import Op
 
 from lasagne_next import expressions, init, testing, updates
 from lasagne_next.layers import Layer
-from lasagne_next.random import RandomStream
+from lasagne_next.random import RandomStream, get_rng
 
 
 class Scaled(Layer):
@@ -137,6 +137,34 @@ class Restless(Scaled):
         return input * self.g + self._noise.normal((4,), dtype=input.dtype)
 
 
+class Drawing(Scaled):
+    """Draws a number from the package generator whenever it is evaluated."""
+
+    def get_output_for(self, input, **kwargs):
+        return input * self.g * np.float32(get_rng().normal())
+
+
+class FrozenShape(Scaled):
+    """Has the shape that it was built on, whatever it is asked."""
+
+    def get_output_shape_for(self, input_shape):
+        return self.input_shape
+
+
+class Undefined(Scaled):
+    """Has no value for negative numbers."""
+
+    def get_output_for(self, input, **kwargs):
+        return pt.sqrt(input) * self.g
+
+
+class OtherKeyword(Scaled):
+    """Takes its parameter under another name than it registers."""
+
+    def __init__(self, incoming, gain=init.Normal(), name=None):  # noqa: B008
+        super().__init__(incoming, gain, name=name)
+
+
 class Unpicklable(Scaled):
     """Holds a function without a name."""
 
@@ -157,9 +185,13 @@ BROKEN_LAYERS = {
     Counting: r"must not change the layer, but \['calls'\] changed",
     Doubled: "all must stay float32, but the compiled graph holds float64",
     DoubledOutput: "all must stay float32, but the compiled graph holds float64",
-    Disconnected: r"must reach the leaves of all parameters \['g'\]",
+    Disconnected: r"must reach the leaves of all trainable parameters \['g'\]",
     WrongSlope: "gradient of the leaf of g must be as finite differences say",
     Restless: "a second deterministic pass: result 0 must agree",
+    Drawing: "must not draw from the package generator. Seed a RandomStream",
+    FrozenShape: r"the shape that it is given, got \(5, 4\) .* has \(2, 4\)",
+    Undefined: r"(?s)the output must be finite numbers, got .*nan.* pass draw=",
+    OtherKeyword: r"under the name that add_param registers.* no argument \['g'\]",
     Unpicklable: "must pickle, got .*lambda",
 }
 
@@ -167,6 +199,30 @@ BROKEN_LAYERS = {
 def test_a_layer_that_keeps_the_contract_passes():
     """Catches checks that refuse everything."""
     testing.check_layer(Scaled, (None, 4), modes=("FAST_COMPILE", "FAST_RUN"))
+
+
+class Remembering(Scaled):
+    """Uses a learnt size of noise and a frozen mean in training only."""
+
+    def __init__(self, incoming, g=init.Normal(), m=init.Constant(1), **kwargs):  # noqa: B008
+        super().__init__(incoming, g, **kwargs)
+        self.m = self.add_param(m, (4,), name="m", trainable=False)
+
+    def get_output_for(self, input, deterministic=False, **kwargs):
+        if deterministic:
+            return input
+        return input + self.g - disconnected_grad(self.m)
+
+
+def test_parameters_may_be_used_in_training_only_or_not_be_trained():
+    """Catches a gradient asked for where none is wanted."""
+    testing.check_layer(Remembering, (None, 4))
+
+
+def test_a_layer_that_is_built_already_is_refused():
+    """Catches "not callable", which says nothing about what to pass."""
+    with pytest.raises(TypeError, match=r"factory must be a class .* got <Scaled>"):
+        testing.check_layer(Scaled((None, 4)), (None, 4))
 
 
 @pytest.mark.parametrize("kind", BROKEN_LAYERS, ids=lambda kind: kind.__name__)
