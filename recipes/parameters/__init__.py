@@ -1,0 +1,1 @@
+"""What parameters that are expressions can do."""
