@@ -39,7 +39,7 @@ class InputLayer(Layer):
         If a known size is not positive, or `input_var` has another number of axes or
         other known sizes than `shape`.
     TypeError
-        If `input_var` is no symbolic variable.
+        If `shape` is no tuple of integers, or `input_var` no symbolic variable.
 
     Examples
     --------
@@ -52,7 +52,7 @@ class InputLayer(Layer):
     def __init__(self, shape, input_var=None, name=None, **kwargs):
         self._init_node(name)
         del self.get_output_kwargs  # an input is never evaluated
-        self.shape = tuple(shape)
+        self.shape = self._checked_tuple(shape)
         check_positive(self, "shape", self.shape)
         if input_var is None:
             input_name = "input" if name is None else f"{name}.input"
@@ -61,6 +61,15 @@ class InputLayer(Layer):
             )
         self._check_variable(input_var)
         self.input_var = input_var
+
+    def _checked_tuple(self, shape):
+        try:
+            return tuple(shape)
+        except TypeError as error:
+            raise TypeError(
+                f"{describe(self)}: shape must be a tuple of integers and None, one "
+                f"for each axis, got {shape!r}."
+            ) from error
 
     def _check_variable(self, input_var):
         if not hasattr(input_var, "type"):

@@ -72,3 +72,10 @@ def test_data_is_no_variable(data):
     """Catches data frozen into the network as if it were an input."""
     with pytest.raises(TypeError, match="'l': input_var must be a symbolic variable"):
         InputLayer((None, 3), data, name="l")
+
+
+@pytest.mark.parametrize("shape", [None, 5], ids=str)
+def test_a_shape_has_one_size_for_each_axis(shape):
+    """Catches "not iterable", which names neither layer nor argument."""
+    with pytest.raises(TypeError, match=r"'l': shape must be a tuple .* got (None|5)"):
+        InputLayer(shape, name="l")
