@@ -27,6 +27,8 @@ from lasagne_next.params import static_shape
 
 __all__ = ["recognise"]
 
+MOST_PARTS = 128  # operations that are looked at; what is below them stays whole
+
 
 def recognise(W):
     """Return the linear map of a matrix expression.
@@ -44,13 +46,34 @@ def recognise(W):
     LinearMap
         Of the shape (n, m).
     """
-    if W.owner is not None:
-        for matches, make in _PATTERNS:
-            if matches(W.owner):
-                found = make(W, W.owner)
-                if found is not None and None not in found.shape:
-                    return found
-    return Dense(W, static_shape(W))
+    return _Look().at(W)
+
+
+class _Look:
+    """One look at a matrix, at so many operations and no more.
+
+    An expression that uses a part twice unfolds into a tree of twice its size: ten
+    squarings would be a product of a thousand factors.
+    """
+
+    def __init__(self):
+        self.left = MOST_PARTS
+
+    def at(self, matrix):
+        """Return the linear map of a part of the expression."""
+        if matrix.owner is not None and self.left > 0:
+            self.left -= 1
+            for matches, make in _PATTERNS:
+                if matches(matrix.owner):
+                    found = make(matrix, matrix.owner, self.at)
+                    if found is not None and None not in found.shape:
+                        return found
+        return Dense(matrix, _shape_of(matrix))
+
+
+def _shape_of(matrix):
+    known = matrix.type.shape
+    return static_shape(matrix) if None in known else known
 
 
 def _is_elementwise(*scalar_ops):
@@ -64,9 +87,9 @@ def _is_product(node):
     return isinstance(core, Dot) and all(each.ndim == 2 for each in node.inputs)
 
 
-def _product(W, node):
+def _product(W, node, look):
     factors = []
-    for each in map(recognise, node.inputs):
+    for each in map(look, node.inputs):
         factors.extend(each.factors if isinstance(each, Product) else [each])
     if any(None in each.shape for each in factors):
         return None
@@ -77,8 +100,8 @@ def _is_transpose(node):
     return isinstance(node.op, DimShuffle) and node.op.new_order == (1, 0)
 
 
-def _transpose(W, node):
-    inner = recognise(node.inputs[0])
+def _transpose(W, node, look):
+    inner = look(node.inputs[0])
     if isinstance(inner, Dense):
         return None
     found = inner.transpose()
@@ -86,10 +109,10 @@ def _transpose(W, node):
     return found
 
 
-def _sum(W, node):
+def _sum(W, node, look):
     if any(True in each.type.broadcastable for each in node.inputs):
         return None
-    terms = [recognise(each) for each in node.inputs]
+    terms = [look(each) for each in node.inputs]
     if any(None in term.shape for term in terms):
         return None
     if isinstance(node.op.scalar_op, scalar.Sub):
@@ -97,14 +120,14 @@ def _sum(W, node):
     return Sum(terms, W)
 
 
-def _scaled(W, node):
+def _scaled(W, node, look):
     """Split a product into one matrix and factors that broadcast along an axis."""
     full = [each for each in node.inputs if True not in each.type.broadcastable]
     factors = [each for each in node.inputs if True in each.type.broadcastable]
     is_division = isinstance(node.op.scalar_op, scalar.TrueDiv)
     if len(full) != 1 or (is_division and full[0] is not node.inputs[0]):
         return None
-    found = recognise(full[0])
+    found = look(full[0])
     if None in found.shape or 1 in found.shape:
         return None
     for factor in factors:
@@ -128,8 +151,8 @@ def _minus_one():
     return pt.constant(-1, ndim=2, dtype="int8")
 
 
-def _negated(W, node):
-    found = _times(recognise(node.inputs[0]), _minus_one(), pt.mul)
+def _negated(W, node, look):
+    found = _times(look(node.inputs[0]), _minus_one(), pt.mul)
     found.expression = W
     return found
 
@@ -139,11 +162,11 @@ def _is_diagonal(node):
     return isinstance(op, AllocDiag) and node.inputs[0].ndim == 1 and op.offset == 0
 
 
-def _diagonal(W, node):
+def _diagonal(W, node, look):
     return Diagonal(node.inputs[0], static_shape(node.inputs[0])[0], W)
 
 
-def _identity(W, node):
+def _identity(W, node, look):
     n, m = static_shape(W)
     offset = node.inputs[2]
     if n != m or not isinstance(offset, Constant) or offset.data != 0:
@@ -157,8 +180,8 @@ def _is_kronecker(node):
     )
 
 
-def _kronecker(W, node):
-    left, right = map(recognise, node.inputs)
+def _kronecker(W, node, look):
+    left, right = map(look, node.inputs)
     return None if None in (*left.shape, *right.shape) else Kronecker(left, right, W)
 
 
@@ -168,8 +191,8 @@ def _is_block_diagonal(node):
     )
 
 
-def _block_diagonal(W, node):
-    blocks = [recognise(each) for each in node.inputs]
+def _block_diagonal(W, node, look):
+    blocks = [look(each) for each in node.inputs]
     if any(None in block.shape for block in blocks):
         return None
     return BlockDiagonal(blocks, W)
@@ -183,9 +206,9 @@ def _is_choice_of_rows(node):
     )
 
 
-def _chosen_rows(W, node):
+def _chosen_rows(W, node, look):
     """Choose the rows of the first factor instead of those of the product."""
-    inner = recognise(node.inputs[0])
+    inner = look(node.inputs[0])
     if not isinstance(inner, Product):
         return None
     rows = inner.factors[0].write_out()[node.inputs[1]]
@@ -205,7 +228,7 @@ def _is_monarch(node):
     ] == [(0, 1, "x", 2), (1, "x", 2, 0)]
 
 
-def _monarch(W, node):
+def _monarch(W, node, look):
     r, l = (each.owner.inputs[0] for each in node.inputs[0].owner.inputs)  # noqa: E741
     (b, p, q), (q_too, b_too, k) = static_shape(r), static_shape(l)
     if None in (b, p, q, k) or (b, q) != (b_too, q_too):
@@ -215,8 +238,8 @@ def _monarch(W, node):
     return Monarch(r, l, (b, p, q, k), W)
 
 
-def _declared(W, node):
-    found = recognise(node.inputs[0])
+def _declared(W, node, look):
+    found = look(node.inputs[0])
     return None if isinstance(found, Dense) else found
 
 

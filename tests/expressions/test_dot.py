@@ -1,5 +1,7 @@
 """The structure-aware product: equal to the plain one, cheaper where it should be."""
 
+import functools
+
 import numpy as np
 import pytensor
 import pytensor.tensor as pt
@@ -257,6 +259,47 @@ def test_random_expressions_equal_the_plain_product(W, batch):
     x = pt.tensor("x", dtype="float64", shape=(batch, 12))
     value = np.random.default_rng(1).normal(size=(batch or 3, 12))
     matches_plain_product(x, value, W)
+
+
+def squared(W):
+    for _ in range(40):
+        W = pt.dot(W, W) / 10
+    return W
+
+
+def orthogonalised(W):
+    """Iterate as Newton and Schulz, which uses each step three times."""
+    W = W / pt.sqrt(pt.sum(W**2))
+    for _ in range(12):
+        W = 1.5 * W - 0.5 * pt.dot(W, pt.dot(W.T, W))
+    return W
+
+
+def scaled(W):
+    for _ in range(1600):  # two Python calls each, of 3000
+        W = W * 0.999
+    return W
+
+
+def chained(W):
+    return functools.reduce(pt.dot, [W / 4] * 150)
+
+
+@pytest.mark.parametrize("make", [squared, orthogonalised])
+def test_parts_used_many_times_are_looked_at_once(make):
+    """Catches a tree unfolded from a graph: four to the power of twelve products."""
+    x, value = pt.matrix("x", dtype="float64"), np.ones((3, 12))
+    matches_plain_product(x, value, make(shared(12, 12)))
+    matches_plain_product(x, value, pt.dot(make(shared(12, 12)), shared(12, 12)))
+
+
+@pytest.mark.parametrize("make", [scaled, chained])
+def test_long_chains_cost_no_more_than_they_are_long(make):
+    """Catches a recursion, and a choice among all ways to put brackets."""
+    W, x = make(shared(12, 12)), pt.matrix("x", dtype="float64")
+    y = expressions.dot(x, W)
+    assert y.type.ndim == 2
+    assert len(list(ancestors([y]))) < len(list(ancestors([W]))) + 200
 
 
 def _dots(y):
