@@ -119,7 +119,8 @@ class Quantised(_StraightThrough):
     -----
     The leaves are ``v``, of the shape of W, and ``scale``, a scalar, which is not
     trainable. If it is tagged so (:func:`lasagne_next.params.set_tags`), it learns by
-    the gradient of [2]_.
+    the gradient of [2]_. Two bits do not keep the variance: a uniform draw gains half
+    of it, and a normal one loses more than half.
 
     References
     ----------
