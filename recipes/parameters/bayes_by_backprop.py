@@ -17,7 +17,7 @@ independence of the normal distributions (Foong et al. 2020).
 
     python -m recipes.parameters.bayes_by_backprop
 
-Time: 30 s of one core at the first run, half of it compilation, and 20 s afterwards.
+Time: 40 s of one core at the first run, most of it compilation, and 15 s afterwards.
 Our numbers: the bands of 50 % and 95 % hold 57.5 % and 97.8 % of held-out points; the
 networks deviate by 0.034 among the data, 0.045 in the gap and 0.507 outside; the line
 is 4 % of a deviation, and its deviations 2 %, off the exact ones.

@@ -11,7 +11,7 @@ both hidden layers of a classifier of digits.
 
     python -m recipes.parameters.compress
 
-Time: 50 s of one core at the first run, most of it compilation, and 8 s afterwards.
+Time: 30 s of one core at the first run, most of it compilation, and 6 s afterwards.
 Our numbers, held-out digits read right after cutting, and after tuning: rank 8 75.0 %
 and 97.8 %, rank 16 96.1 % and 98.6 %, with 11.5 % and 19.3 % of the numbers of the full
 network, which reads 98.9 %.

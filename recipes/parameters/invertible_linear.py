@@ -18,9 +18,9 @@ the layers can be inverted, to draw points.
 
     python -m recipes.parameters.invertible_linear
 
-Time: 55 s of one core at the first run, half of it compilation, and 30 s afterwards.
-Our numbers: eight clusters on a ring 1.1683 nats, where the entropy is 1.1231 and a
-normal distribution has 3.5422; a banana 2.8410 nats, where the entropy is 2.8379 and a
+Time: 90 s of one core at the first run, most of it compilation, and 17 s afterwards.
+Our numbers: eight clusters on a ring 1.1288 nats, where the entropy is 1.1231 and a
+normal distribution has 3.5422; a banana 2.8411 nats, where the entropy is 2.8379 and a
 normal distribution has 3.3872. Both densities integrate to 1 up to 1e-5.
 
 * Diederik Kingma and Prafulla Dhariwal (2018): Glow: generative flow with invertible
@@ -58,7 +58,7 @@ from recipes.progress import track
 class Settings(NamedTuple):
     """Sizes and training."""
 
-    depth: int = 4
+    depth: int = 3
     logistics: int = 16
     steps: int = 3000
     batch: int = 200
@@ -105,13 +105,13 @@ class MonotoneLayer(Layer):
         return [pt.logsumexp(log_weights + each, axis=2) for each in terms]
 
 
-def build(name, settings):
+def build(settings):
     """Return the last layer of a flow."""
     flow = InputLayer((None, 2), POINTS)
     linear = {"num_units": 2, "nonlinearity": None}
-    for step in range(settings.depth):
-        flow = DenseLayer(flow, W=LUInvertible(), name=f"{name}.{step}", **linear)
-        flow = MonotoneLayer(flow, settings.logistics, name=f"{name}.{step}.bent")
+    for depth in range(settings.depth):
+        flow = DenseLayer(flow, W=LUInvertible(), name=f"linear{depth}", **linear)
+        flow = MonotoneLayer(flow, settings.logistics, name=f"monotone{depth}")
     return flow
 
 
@@ -129,17 +129,21 @@ def log_density(flow):
     return total
 
 
-def fit(flow, draw, settings, mode, rng):
-    """Train on new points in every step, at a rate that falls to zero."""
+def compile_training(flow, settings, mode):
+    """Return a training step, at a rate that falls to zero, and all that it changes."""
     loss = -log_density(flow).mean()
     counter = updates.step_counter()
     rate = updates.cosine_schedule(counter, settings.learning_rate, settings.steps)
     rule = updates.adam(loss, get_all_params(flow, trainable=True), rate)
     rule = updates.combine(rule, updates.advance(counter))
-    step = pytensor.function([POINTS], loss, updates=rule, mode=mode)
+    return pytensor.function([POINTS], loss, updates=rule, mode=mode), list(rule)
+
+
+def fit(step, data, settings, rng):
+    """Train on new points in every step."""
     with threadpool_limits(1, user_api="blas"):
         for index in (steps := track(range(settings.steps), "training", unit="step")):
-            value = step(np.float32(draw(settings.batch, rng)))
+            value = step(np.float32(data.draw(settings.batch, rng)))
             if index % 100 == 0:
                 steps.set_postfix_str(f"{value:.3f} nats")
 
@@ -203,7 +207,7 @@ def check(name, numbers):
     """Return the claims."""
     return [
         Claim(f"{name}: integral of p, off 1", abs(numbers["integral"] - 1), most=0.01),
-        Claim(f"{name}: nats lost to the truth", numbers["loss"], 0, 0.1),
+        Claim(f"{name}: nats lost to the truth", numbers["loss"], 0, 0.05),
         Claim(f"{name}: error of log |det W|", numbers["determinant"], most=1e-5),
         Claim(f"{name}: error of way there and back", numbers["inverse"], most=0.01),
     ]
@@ -253,10 +257,14 @@ def main(argv=None):
     lasagne_next.random.set_rng(rng)
 
     print("Compiling; a first run takes longest ...", flush=True)
+    flow = build(settings)
+    step, state = compile_training(flow, settings, mode)
+    start = [variable.get_value() for variable in state]
     numbers, pictures, claims = {}, {}, []
     for name, data in DATA.items():
-        flow = build(name, settings)
-        fit(flow, data.draw, settings, mode, rng)
+        for variable, value in zip(state, start, strict=True):
+            variable.set_value(value)
+        fit(step, data, settings, rng)
         numbers[name], *shown = measure(flow, data, rng, 200 if args.smoke else 400)
         pictures[name] = (data, *shown)
         claims += check(name, numbers[name])

@@ -15,7 +15,7 @@ LoRA learn: all weights, and the last layer alone.
 
     python -m recipes.parameters.lora
 
-Time: 35 s of one core at the first run, most of it compilation, and 8 s afterwards.
+Time: 30 s of one core at the first run, most of it compilation, and 7 s afterwards.
 Our numbers, held-out turned digits read: 9.2 % by the frozen network, 95.8 % with a new
 last layer (2,570 numbers learnt), 97.5 % with LoRA of rank 4 (4,392), 97.2 % of rank 8
 (8,784), 98.6 % with all weights learnt (85,002), which then read 9.2 % of the straight

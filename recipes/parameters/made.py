@@ -14,7 +14,7 @@ is compared with independent pixels, and with independent pixels for each digit.
 
     python -m recipes.parameters.made
 
-Time: 30 s of one core at the first run, half of it compilation, and 14 s afterwards.
+Time: 27 s of one core at the first run, half of it compilation, and 12 s afterwards.
 Our numbers, mean -log p: bars 6.557 nats, where the entropy is 6.496 and independent
 pixels have 11.090; held-out digits 17.221 nats, where independent pixels have 25.227,
 and 20.184 for each digit.
