@@ -7,6 +7,7 @@ import math
 import pytensor.tensor as pt
 
 from lasagne_next import expressions, init, nonlinearities
+from lasagne_next.layers.activation import as_nonlinearity
 from lasagne_next.layers.base import Layer, describe
 from lasagne_next.params import declare_unit_axes
 from lasagne_next.utils import int_types
@@ -44,6 +45,8 @@ class DenseLayer(Layer):
 
     Raises
     ------
+    TypeError
+        If `nonlinearity` cannot be called.
     ValueError
         If no trailing axis is left, more are asked for than there are, a trailing
         size is unknown, or a parameter has the wrong shape.
@@ -84,9 +87,7 @@ class DenseLayer(Layer):
         **kwargs,
     ):
         super().__init__(incoming, **kwargs)
-        self.nonlinearity = nonlinearities.identity
-        if nonlinearity is not None:
-            self.nonlinearity = nonlinearity
+        self.nonlinearity = as_nonlinearity(self, nonlinearity)
         self.num_units = num_units
         self.num_leading_axes = num_leading_axes
         num_inputs = self._count_inputs()
@@ -193,9 +194,7 @@ class NINLayer(Layer):
         **kwargs,
     ):
         super().__init__(incoming, **kwargs)
-        self.nonlinearity = nonlinearities.identity
-        if nonlinearity is not None:
-            self.nonlinearity = nonlinearity
+        self.nonlinearity = as_nonlinearity(self, nonlinearity)
         self.num_units = num_units
         self.untie_biases = untie_biases
         self._check_input_shape()

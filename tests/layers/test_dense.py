@@ -132,6 +132,12 @@ class TestBoth:
         with pytest.raises(TypeError, match=r"'l': parameter W must be a number"):
             cls((None, 5), 3, W="relu", name="l")
 
+    def test_a_name_is_no_nonlinearity(self, cls):
+        """Catches a string that is accepted, and called much later."""
+        match = r"'l': nonlinearity must be a function.*got 'rectif'.*mean 'rectify'"
+        with pytest.raises(TypeError, match=match):
+            cls((None, 5), 3, nonlinearity="rectif", name="l")
+
     @pytest.mark.parametrize("num_units", [0, -1])
     def test_there_is_at_least_one_unit(self, cls, num_units):
         """Catches an empty layer."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from lasagne_next import nonlinearities
-from lasagne_next.layers.base import Layer, describe
+from lasagne_next.layers.activation import as_nonlinearity
+from lasagne_next.layers.base import Layer
 
 __all__ = ["NonlinearityLayer"]
 
@@ -40,14 +41,7 @@ class NonlinearityLayer(Layer):
 
     def __init__(self, incoming, nonlinearity=nonlinearities.rectify, **kwargs):
         super().__init__(incoming, **kwargs)
-        self.nonlinearity = nonlinearities.identity
-        if nonlinearity is not None:
-            self.nonlinearity = nonlinearity
-        if not callable(self.nonlinearity):
-            raise TypeError(
-                f"{describe(self)}: nonlinearity must be a function of an expression, "
-                f"got {nonlinearity!r}. lasagne_next.nonlinearities has many."
-            )
+        self.nonlinearity = as_nonlinearity(self, nonlinearity)
 
     def get_output_for(self, input, **kwargs):
         """Return the function of the input, SHAPE of the input."""
