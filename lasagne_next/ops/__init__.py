@@ -1,5 +1,20 @@
 """Operations that PyTensor lacks, useful without the layers too."""
 
+from lasagne_next.ops.convolution import (
+    Convolution,
+    FilterGradient,
+    TransposedConvolution,
+    convolve,
+    convolve_transposed,
+)
 from lasagne_next.ops.matrix_product import MatrixProduct, matrix_product
 
-__all__ = ["MatrixProduct", "matrix_product"]
+__all__ = [
+    "Convolution",
+    "FilterGradient",
+    "MatrixProduct",
+    "TransposedConvolution",
+    "convolve",
+    "convolve_transposed",
+    "matrix_product",
+]

@@ -1,5 +1,5 @@
 """The operations on Numba."""
 
-from lasagne_next.dispatch.numba import markers, matrix_product
+from lasagne_next.dispatch.numba import convolution, markers, matrix_product
 
-__all__ = ["markers", "matrix_product"]
+__all__ = ["convolution", "markers", "matrix_product"]

@@ -1,0 +1,55 @@
+"""Convolutions on JAX."""
+
+import numpy as np
+import pytensor
+import pytensor.tensor as pt
+import pytest
+from pytensor.compile.mode import Mode
+
+from lasagne_next.ops import convolve, convolve_transposed
+from tests.backends import MODES, compile_on
+from tests.ops.convolutions import CASES, check_on
+
+pytest.importorskip("jax")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_products_are_those_of_the_definition(dtype):
+    """Catches another padding, flip, group or type than those of the numpy version."""
+    check_on(MODES["jax"], CASES[::3] if dtype == "float64" else CASES[:5], dtype)
+
+
+def test_unknown_sizes_are_found_while_tracing():
+    """Catches sizes that JAX only knows when it runs, behind strided layers."""
+    x = pt.tensor("x", shape=(None, 2, None, None), dtype="float64")
+    V, W = (pt.tensor(shape=(3, n, 2, 3), dtype="float64") for n in (2, 3))
+    y = convolve(convolve(x, V, stride=2), W, stride=(1, 2))
+    outputs = pytensor.grad(pt.sqr(y).sum(), [x, V, W])
+    outputs.append(convolve_transposed(y, W, stride=(1, 2)))
+    function = compile_on(MODES["jax"], [x, V, W], outputs)
+    check = pytensor.function([x, V, W], outputs, mode="FAST_COMPILE")
+    rng = np.random.default_rng(1)
+    weights = rng.normal(size=(3, 2, 2, 3)), rng.normal(size=(3, 3, 2, 3))
+    for sizes in ((7, 11), (8, 12)):
+        image = rng.normal(size=(2, 2, *sizes))
+        results = zip(function(image, *weights), check(image, *weights), strict=True)
+        for value, wanted in results:
+            np.testing.assert_allclose(value, wanted, rtol=1e-9, atol=1e-9)
+
+
+def test_sizes_must_be_known():
+    """Catches an error from inside JAX that says nothing of the size."""
+    x, size = pt.tensor("x", shape=(1, 2, 3), dtype="float64"), pt.lvector("size")
+    y = convolve_transposed(x, np.ones((2, 1, 4)), stride=2, output_size=size)
+    function = pytensor.function([x, size], y, mode=MODES["jax"])
+    with pytest.raises(NotImplementedError, match=r"known on JAX .* got size"):
+        function(np.ones((1, 2, 3)), np.array([8]))
+
+
+def test_it_runs_without_rewrites():
+    """Catches an operation that is known only after some rewrite has met it."""
+    x = pt.tensor("x", shape=(1, 2, 3), dtype="float64")
+    function = pytensor.function(
+        [x], convolve(x, np.ones((1, 2, 3))), mode=Mode(linker="jax", optimizer=None)
+    )
+    np.testing.assert_allclose(function(np.ones((1, 2, 3))), [[[6.0]]])
