@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 
 import pytensor.tensor as pt
+from pytensor.scalar import upcast
 from pytensor.tensor.type import TensorType
 
-from lasagne_next.expressions.linear_maps import Dense, Product
+from lasagne_next.expressions.linear_maps import Dense, Scatter, multiplied
 from lasagne_next.expressions.recognition import recognise
 
 __all__ = ["dot", "take"]
@@ -27,8 +28,9 @@ def dot(x, W, structured=True, uses=1):
     W : TensorVariable, SHAPE (n, m)
         A matrix, and best an expression: products of any length, transposes, scalings
         of the whole, of rows or of columns, sums, diagonal and identity matrices,
-        Kronecker products and block-diagonal matrices are recognised, also within each
-        other.
+        Kronecker products, block-diagonal and monarch matrices, solutions of linear
+        systems, chosen and reordered rows and columns, and constant masks of blocks are
+        recognised, also within each other.
     structured : bool, default True
         Whether to use the structure. False multiplies by W itself, so that W stays in
         the graph and a gradient with respect to W can be taken.
@@ -67,13 +69,13 @@ def dot(x, W, structured=True, uses=1):
     found = recognise(W)
     if None in found.shape:
         return pt.dot(x, W)
-    chosen = found.best_for(None if batch is None else batch * uses)
+    chosen = found.best_for(None if batch is None else batch * uses, least=uses)
     if isinstance(chosen, Dense):
         return pt.dot(x, chosen.expression)
     if x.ndim == 2:
-        return chosen.apply(x)
+        return _apply(chosen, x, W.dtype)
     leading = [x.shape[axis] for axis in range(x.ndim - 1)]
-    rows = chosen.apply(x.reshape((-1, chosen.shape[0])))  # (rows, m)
+    rows = _apply(chosen, x.reshape((-1, chosen.shape[0])), W.dtype)  # (rows, m)
     return rows.reshape((*leading, chosen.shape[1]))  # (..., m)
 
 
@@ -110,13 +112,18 @@ def take(W, indices):
     count = indices.type.shape[0]
     if count is not None and W.owner is not None:
         found = recognise(W)
-        if isinstance(found, Product) and None not in found.shape:
-            first, *others = found.factors
-            rows = Dense(first.write_out()[indices], (count, first.shape[1]))
-            chosen = Product([rows, *others])
-            if chosen.write_cost() < found.write_cost():
-                return chosen.write_out()
+        if None not in found.shape and not isinstance(found, Dense):
+            rows = Scatter(indices, found.shape[0], count, W.dtype)
+            chosen = multiplied([rows, found])
+            plain_cost = found.write_cost() + rows.apply_left_cost(found.shape[1])
+            if chosen.write_cost() < plain_cost:
+                return chosen.write_out().astype(W.dtype)
     return W[indices]
+
+
+def _apply(chosen, x, dtype):
+    """Apply a map; parts of lower precision do not lower that of the product."""
+    return chosen.apply(x).astype(upcast(x.dtype, dtype))
 
 
 def _has_structure_worth_a_look(x, W):

@@ -2,26 +2,39 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytensor.tensor as pt
 from pytensor.graph.basic import Constant
+from pytensor.graph.traversal import ancestors
 from pytensor.scalar import basic as scalar
 from pytensor.tensor.basic import AllocDiag, Eye
 from pytensor.tensor.blockwise import Blockwise
 from pytensor.tensor.elemwise import DimShuffle, Elemwise
 from pytensor.tensor.math import Dot
 from pytensor.tensor.shape import Reshape, SpecifyShape
-from pytensor.tensor.subtensor import AdvancedSubtensor
+from pytensor.tensor.subtensor import (
+    AdvancedSubtensor,
+    Subtensor,
+    indices_from_subtensor,
+)
 
+from lasagne_next.expressions import costs
 from lasagne_next.expressions.determinant import is_log_det_mark
 from lasagne_next.expressions.linear_maps import (
     BlockDiagonal,
+    Blocks,
     Dense,
     Diagonal,
+    Evaluated,
+    Inverse,
     Kronecker,
+    Masked,
     Monarch,
     Product,
-    Scaled,
-    Sum,
+    Scatter,
+    Selection,
+    added,
+    multiplied,
 )
 from lasagne_next.params import static_shape
 
@@ -76,6 +89,11 @@ def _shape_of(matrix):
     return static_shape(matrix) if None in known else known
 
 
+def _core(node):
+    """Return the operation on matrices, also where it is called on stacks of them."""
+    return node.op.core_op if isinstance(node.op, Blockwise) else node.op
+
+
 def _is_elementwise(*scalar_ops):
     return lambda node: (
         isinstance(node.op, Elemwise) and isinstance(node.op.scalar_op, scalar_ops)
@@ -83,17 +101,17 @@ def _is_elementwise(*scalar_ops):
 
 
 def _is_product(node):
-    core = node.op.core_op if isinstance(node.op, Blockwise) else node.op
-    return isinstance(core, Dot) and all(each.ndim == 2 for each in node.inputs)
+    return isinstance(_core(node), Dot) and all(each.ndim == 2 for each in node.inputs)
 
 
 def _product(W, node, look):
-    factors = []
-    for each in map(look, node.inputs):
-        factors.extend(each.factors if isinstance(each, Product) else [each])
-    if any(None in each.shape for each in factors):
+    left, right = map(look, node.inputs)
+    if None in (*left.shape, *right.shape):
         return None
-    return Product(factors, W)
+    learns = left.trainable or right.trainable
+    own_cost = costs.product(*left.shape, right.shape[1], learns)
+    own_cost += left.write_cost() + right.write_cost()
+    return multiplied([left, right], W, own_cost)
 
 
 def _is_transpose(node):
@@ -106,6 +124,8 @@ def _transpose(W, node, look):
         return None
     found = inner.transpose()
     found.expression = W
+    if isinstance(found, Product):
+        found.own_cost = inner.write_cost()
     return found
 
 
@@ -116,8 +136,8 @@ def _sum(W, node, look):
     if any(None in term.shape for term in terms):
         return None
     if isinstance(node.op.scalar_op, scalar.Sub):
-        terms[1] = _times(terms[1], _minus_one(), pt.mul)
-    return Sum(terms, W)
+        terms[1] = _times(terms[1], _minus_one(W))
+    return added(terms, W)
 
 
 def _scaled(W, node, look):
@@ -126,35 +146,57 @@ def _scaled(W, node, look):
     factors = [each for each in node.inputs if True in each.type.broadcastable]
     is_division = isinstance(node.op.scalar_op, scalar.TrueDiv)
     if len(full) != 1 or (is_division and full[0] is not node.inputs[0]):
-        return None
+        return None if is_division else _masked(W, node, look)
     found = look(full[0])
     if None in found.shape or 1 in found.shape:
         return None
+    if not isinstance(found, Dense) and full[0] in set(ancestors(factors)):
+        found = Evaluated(found)
+    own_cost = found.write_cost() + costs.elementwise(_size(found))
     for factor in factors:
-        found = _times(found, factor, pt.true_div if is_division else pt.mul)
-    found.expression = W
+        factor = factor.astype(W.dtype)
+        found = _times(found, pt.reciprocal(factor) if is_division else factor)
+    found = Product(found.factors) if isinstance(found, Product) else Product([found])
+    found.expression, found.own_cost = W, own_cost
     return found
 
 
-def _times(found, factor, operation):
-    """Scale a map; a scalar goes to the smallest factor of a product."""
-    if not isinstance(found, Product) or not all(factor.type.broadcastable):
-        return Scaled(found, factor, operation)
-    sizes = [n * m for n, m in (each.shape for each in found.factors)]
-    smallest = sizes.index(min(sizes))
-    factors = list(found.factors)
-    factors[smallest] = Scaled(factors[smallest], factor, operation)
-    return Product(factors)
+def _size(found):
+    return found.shape[0] * found.shape[1]
 
 
-def _minus_one():
-    return pt.constant(-1, ndim=2, dtype="int8")
+def _times(found, factor):
+    """Scale a map by a number, by a column (its inputs) or by a row (its outputs)."""
+    n, m = found.shape
+    if not factor.type.broadcastable[0]:
+        return multiplied([Diagonal(factor.T, n, factor.dtype), found])
+    return multiplied([found, Diagonal(factor, m, factor.dtype)])
+
+
+def _minus_one(W):
+    return pt.constant(-1, ndim=2, dtype=W.dtype)
 
 
 def _negated(W, node, look):
-    found = _times(look(node.inputs[0]), _minus_one(), pt.mul)
-    found.expression = W
-    return found
+    inner = look(node.inputs[0])
+    if None in inner.shape:
+        return None
+    own_cost = inner.write_cost() + costs.elementwise(_size(inner))
+    found = _times(inner, _minus_one(W))
+    factors = found.factors if isinstance(found, Product) else [found]
+    return Product(factors, W, own_cost)
+
+
+def _masked(W, node, look):
+    """See constants of the full shape, of which some entries are zero."""
+    masks = [each for each in node.inputs if isinstance(each, Constant)]
+    if len(node.inputs) != 2 or len(masks) != 1 or masks[0].data.all():
+        return None
+    inner = node.inputs[1 - node.inputs.index(masks[0])]
+    found = look(inner)
+    if found.shape != masks[0].data.shape:
+        return None
+    return Masked(masks[0].data, found, W)
 
 
 def _is_diagonal(node):
@@ -163,7 +205,9 @@ def _is_diagonal(node):
 
 
 def _diagonal(W, node, look):
-    return Diagonal(node.inputs[0], static_shape(node.inputs[0])[0], W)
+    vector = node.inputs[0]
+    size = static_shape(vector)[0]
+    return Diagonal(vector.dimshuffle("x", 0), size, W.dtype, W)
 
 
 def _identity(W, node, look):
@@ -171,7 +215,7 @@ def _identity(W, node, look):
     offset = node.inputs[2]
     if n != m or not isinstance(offset, Constant) or offset.data != 0:
         return None
-    return Diagonal(None, n, W)
+    return Diagonal(None, n, W.dtype, W)
 
 
 def _is_kronecker(node):
@@ -186,36 +230,85 @@ def _kronecker(W, node, look):
 
 
 def _is_block_diagonal(node):
-    return isinstance(node.op, Blockwise) and type(node.op.core_op).__name__ == (
-        "BlockDiagonal"
+    return (
+        isinstance(node.op, Blockwise)
+        and type(node.op.core_op).__name__ == "BlockDiagonal"
+        and all(each.ndim == 2 for each in node.inputs)
     )
 
 
 def _block_diagonal(W, node, look):
+    stack = _stack_of(node.inputs)
+    if stack is not None:
+        return Blocks(stack, static_shape(stack), W)
     blocks = [look(each) for each in node.inputs]
     if any(None in block.shape for block in blocks):
         return None
     return BlockDiagonal(blocks, W)
 
 
-def _is_choice_of_rows(node):
-    return (
-        isinstance(node.op, AdvancedSubtensor)
-        and tuple(node.op.idx_list) == (0,)
-        and node.inputs[1].ndim == 1
+def _stack_of(matrices):
+    """Return the tensor of three axes of which all matrices are taken in order."""
+    sources, places = [], []
+    for each in matrices:
+        node = each.owner
+        if node is None or not isinstance(node.op, Subtensor) or each.ndim != 2:
+            return None
+        index = indices_from_subtensor(node.inputs[1:], node.op.idx_list)
+        if len(index) != 1 or not isinstance(index[0], Constant):
+            return None
+        sources.append(node.inputs[0])
+        places.append(int(index[0].data))
+    stack, sizes = sources[0], static_shape(sources[0])
+    if any(each is not stack for each in sources) or None in sizes:
+        return None
+    is_whole = stack.ndim == 3 and places == list(range(sizes[0]))
+    return stack if is_whole else None
+
+
+def _is_choice(node):
+    return isinstance(node.op, Subtensor | AdvancedSubtensor) and (
+        node.inputs[0].ndim == node.outputs[0].ndim == 2
     )
 
 
-def _chosen_rows(W, node, look):
-    """Choose the rows of the first factor instead of those of the product."""
+def _chosen(W, node, look):
+    """Choose rows, columns or both, by slices or vectors of places."""
+    index = indices_from_subtensor(node.inputs[1:], node.op.idx_list)
+    index = [_fixed(each) for each in index]
+    is_vector = [not isinstance(each, slice) for each in index]
+    if None in index or sum(is_vector) > 1:
+        return None
     inner = look(node.inputs[0])
-    if not isinstance(inner, Product):
+    factors = [inner]
+    for axis, each in enumerate(index):
+        if isinstance(each, slice) and each == slice(None):
+            continue
+        size, count = inner.shape[axis], static_shape(W)[axis]
+        if None in (size, count):
+            return None
+        if isinstance(each, slice):
+            start, stop, step = each.indices(size)
+            each = slice(start, None if stop < 0 else stop, step)
+        if axis == 0:
+            factors.insert(0, Scatter(each, size, count, W.dtype))
+        else:
+            factors.append(Selection(each, size, count, W.dtype))
+    own_cost = inner.write_cost() + factors[0].apply_left_cost(inner.shape[1])
+    return multiplied(factors, W, own_cost)
+
+
+def _fixed(index):
+    """Return a slice of numbers, a vector of places, or None for anything else."""
+    if not isinstance(index, slice):
+        return index if index.ndim == 1 and index.dtype != "bool" else None
+    ends = [
+        int(each.data) if isinstance(each, Constant) else each
+        for each in (index.start, index.stop, index.step)
+    ]
+    if any(each is not None and not isinstance(each, int) for each in ends):
         return None
-    rows = inner.factors[0].write_out()[node.inputs[1]]
-    first = Dense(rows, (static_shape(W)[0], inner.factors[0].shape[1]))
-    if None in first.shape:
-        return None
-    return Product([first, *inner.factors[1:]], W)
+    return slice(*ends)
 
 
 def _is_monarch(node):
@@ -238,6 +331,50 @@ def _monarch(W, node, look):
     return Monarch(r, l, (b, p, q, k), W)
 
 
+def _is_solution(node):
+    core = _core(node)
+    return (
+        type(core).__name__ in ("Solve", "SolveTriangular")
+        and core.b_ndim == 2
+        and all(each.ndim == 2 for each in node.inputs)
+    )
+
+
+def _solution(W, node, look):
+    """See the solution of A X = C as the product of an inverse and C."""
+    core, matrix = _core(node), node.inputs[0]
+    inner, (size, _) = look(node.inputs[1]), _shape_of(matrix)
+    if None in (size, *inner.shape):
+        return None
+    if type(core).__name__ == "Solve":
+        if core.assume_a not in ("gen", "general"):
+            return None
+        inverse = Inverse(matrix, size)
+    else:
+        side = "lower" if core.lower else "upper"
+        inverse = Inverse(matrix, size, f"unit {side}" if core.unit_diagonal else side)
+    own_cost = inverse.apply_left_cost(inner.shape[1]) + inner.write_cost()
+    return multiplied([inverse, inner], W, own_cost)
+
+
+def _is_cast(node):
+    types = [each.dtype for each in (*node.inputs, *node.outputs)]
+    return _is_elementwise(scalar.Cast)(node) and all(
+        np.dtype(each).kind == "f" for each in types
+    )
+
+
+def _cast(W, node, look):
+    inner = look(node.inputs[0])
+    if isinstance(inner, Dense):
+        return None
+    found = inner.with_parts(lambda part: part.astype(W.dtype))
+    found.expression = W
+    if isinstance(found, Product):
+        found.own_cost = inner.write_cost()
+    return found
+
+
 def _declared(W, node, look):
     found = look(node.inputs[0])
     return None if isinstance(found, Dense) else found
@@ -253,8 +390,10 @@ _PATTERNS = (
     (lambda node: isinstance(node.op, Eye), _identity),
     (_is_kronecker, _kronecker),
     (_is_block_diagonal, _block_diagonal),
-    (_is_choice_of_rows, _chosen_rows),
+    (_is_choice, _chosen),
     (_is_monarch, _monarch),
+    (_is_solution, _solution),
+    (_is_cast, _cast),
     (lambda node: isinstance(node.op, SpecifyShape), _declared),
     (is_log_det_mark, _declared),
 )

@@ -34,6 +34,30 @@ def reflection(seed):
     return pt.eye(N) - 2 * pt.dot(v, v.T) / pt.sum(v**2)
 
 
+ORDER = np.random.default_rng(5).permutation(N)
+BLOCK_TRIANGLE = np.kron(np.tri(4).T, np.ones((N // 4, M // 4)))
+
+
+def regular():
+    return shared(N, N) + 10 * pt.eye(N)
+
+
+def rotation(shape):
+    """Make an orthogonal parameter away from its start, where it is the base."""
+    W = expressions.Orthogonal()(shape)
+    s, _ = collect_shared_vars(W)
+    s.set_value(np.random.default_rng(6).normal(0, 0.1, s.get_value().shape))
+    return W
+
+
+def normed(V):
+    return V * shared(M) / pt.sqrt(pt.sum(V**2, axis=0))
+
+
+def shared_factor(W):
+    return W - 2 * W.owner.inputs[1]
+
+
 STRUCTURED = {
     "product": lambda: pt.dot(shared(N, 4), shared(4, M)),
     "matmul": lambda: shared(N, 4) @ shared(4, M),
@@ -57,6 +81,39 @@ STRUCTURED = {
         pt.linalg.kron(shared(10, 2), shared(6, 3)), shared(6, M)
     ),
 }
+# What pays for larger matrices or few rows only.
+SOMETIMES = {
+    "reordered rows": lambda: pt.dot(shared(N, 4), shared(4, M))[ORDER],
+    "reordered leaf": lambda: shared(N, M)[ORDER],
+    "columns chosen": lambda: pt.dot(shared(N, 4), shared(4, M))[:, ORDER[ORDER < M]],
+    "columns repeated": lambda: shared(N, 5)[:, np.arange(M) % 5],
+    "reversed": lambda: pt.dot(shared(N, 4), shared(4, M))[::-1, ::-1],
+    "part of rows": lambda: pt.dot(shared(N + 7, 4), shared(4, M))[3:-4],
+    "stack of blocks": lambda: expressions.BlockDiagonal(4)((N, M)),
+    "product of blocks": lambda: (
+        pt.dot(
+            pt.linalg.block_diag(shared(30, 24), shared(30, 24)),
+            expressions.Monarch(4)((M, N)),
+        ).T
+    ),
+    "solution": lambda: pt.linalg.solve(regular(), shared(N, M), b_ndim=2),
+    "transposed solution": lambda: pt.linalg.solve(regular(), shared(N, M), b_ndim=2).T,
+    "triangular solution": lambda: pt.linalg.solve_triangular(
+        regular(), shared(N, M), lower=True, b_ndim=2
+    ),
+    "rotation": lambda: rotation((N, M)),
+    "wide rotation": lambda: rotation((M, N)),
+    "block triangle": lambda: pt.constant(BLOCK_TRIANGLE) * shared(N, M),
+    "band": lambda: shared(N, M) * pt.constant(np.tri(N, M, 5) - np.tri(N, M, -5)),
+    "masked product": lambda: (
+        pt.constant(BLOCK_TRIANGLE) * pt.dot(shared(N, 4), shared(4, M))
+    ),
+    "scaled identity": lambda: pt.eye(N) * 3.0 - 2 * pt.dot(shared(N, 3), shared(3, N)),
+    "columns normed": lambda: normed(pt.dot(shared(N, 4), shared(4, M))),
+    "terms that share a factor": lambda: shared_factor(
+        pt.dot(shared(N, N), shared(N, M))
+    ),
+}
 PLAIN = {
     "leaf": lambda: shared(N, M),
     "function": lambda: pt.exp(shared(N, M)),
@@ -66,7 +123,7 @@ PLAIN = {
     "sum of two leaves": lambda: shared(N, M) + shared(N, M),
     "one column": lambda: pt.dot(shared(N, 4), shared(4, 1)),
 }
-CASES = {**STRUCTURED, **PLAIN}
+CASES = {**STRUCTURED, **SOMETIMES, **PLAIN}
 
 
 def matches_plain_product(x, x_value, W, **kwargs):
@@ -121,6 +178,51 @@ def test_low_rank_pays_up_to_the_rank_of_the_inequality(rank, batch, pays):
     """Catches a cost model that forgets the batch: B n m / (B (n + m) - n m) = 264."""
     W = pt.dot(shared(512, rank), shared(rank, 512))
     assert isinstance(recognise(W).best_for(batch), Dense) != (pays or rank == 263)
+
+
+LARGE, FEW = 1024, 16  # sizes of matrices and numbers of rows where structure pays
+BLOCKS = np.kron(np.tri(4).T, np.ones((LARGE // 4, LARGE // 4)))
+
+
+def large(*shape):
+    """Stand for a leaf of a size that need not be computed."""
+    return pt.tensor(dtype="float32", shape=shape or (LARGE, LARGE))
+
+
+@pytest.mark.parametrize(
+    ("make", "rows"),
+    [
+        (lambda: large()[np.random.default_rng(1).permutation(LARGE)], FEW),
+        (lambda: large()[:, ::-1], FEW),
+        (lambda: expressions.BlockDiagonal(8)((LARGE, LARGE)), None),
+        (lambda: pt.linalg.solve(large(), large(), b_ndim=2), FEW),
+        (lambda: expressions.Orthogonal()((LARGE, LARGE)), FEW),
+        (lambda: expressions.Orthogonal()((LARGE // 2, LARGE)), FEW),
+        (lambda: pt.constant(BLOCKS, dtype="float32") * large(), 8 * LARGE),
+        (lambda: expressions.WeightNorm()((LARGE, LARGE)), FEW),
+        (lambda: expressions.SPDCholesky()((LARGE, LARGE)), FEW),
+        (lambda: expressions.LUInvertible()((LARGE, LARGE)), FEW),
+    ],
+    ids=[
+        "reordered",
+        "reversed",
+        "stack of blocks",
+        "solution",
+        "rotation",
+        "wide rotation",
+        "block triangle",
+        "columns scaled",
+        "product of triangles",
+        "product of triangles, reordered",
+    ],
+)
+def test_structure_of_large_matrices_is_used_where_it_pays(make, rows):
+    """Catches a structure that is known but never chosen, and one always chosen."""
+    found = recognise(make())
+    assert not isinstance(found.best_for(rows), Dense)
+    if rows == FEW:
+        assert isinstance(found.best_for(2**20), Dense)
+        assert isinstance(found.best_for(None), Dense)
 
 
 def test_uses_count_like_rows():
