@@ -54,6 +54,17 @@ CONTRACT = {
         "dropout_locations": "incoming, *args, **kwargs",
         "GaussianNoiseLayer": "incoming, sigma=0.1, **kwargs",
     },
+    "layers.normalization": {
+        "LocalResponseNormalization2DLayer": "incoming, alpha=0.0001, k=2, beta=0.75, "
+        "n=5, **kwargs",
+        "BatchNormLayer": "incoming, axes='auto', epsilon=0.0001, alpha=0.1, "
+        "beta=Constant(val=0), gamma=Constant(val=1), mean=Constant(val=0), "
+        "inv_std=Constant(val=1), **kwargs",
+        "batch_norm": "layer, **kwargs",
+        "StandardizationLayer": "incoming, axes='auto', epsilon=0.0001, **kwargs",
+        "instance_norm": "layer, learn_scale=True, learn_bias=True, **kwargs",
+        "layer_norm": "layer, **kwargs",
+    },
     "layers.shape": {
         "FlattenLayer": "incoming, outdim=2, **kwargs",
         "flatten": "incoming, outdim=2, **kwargs",

@@ -20,6 +20,7 @@ from lasagne_next.expressions.markers import (
 from lasagne_next.expressions.masked import Masked
 from lasagne_next.expressions.norms import UnitNorm, WeightNorm, WeightStandardised
 from lasagne_next.expressions.orthogonal import Orthogonal
+from lasagne_next.expressions.standardise import rms_normalise, standardise
 from lasagne_next.expressions.stateful import SpectralNorm, exponential_average
 from lasagne_next.expressions.stochastic import Gaussian, kl_to_normal_prior
 from lasagne_next.expressions.straight_through import Binary, Quantised
@@ -66,7 +67,9 @@ __all__ = [
     "log_abs_det",
     "mark_draw",
     "mark_log_det",
+    "rms_normalise",
     "settle",
+    "standardise",
     "state_updates",
     "take",
 ]

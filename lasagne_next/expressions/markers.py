@@ -7,6 +7,7 @@ replacing. Before a function is compiled, the marks are taken out.
 
 from __future__ import annotations
 
+import warnings
 from collections import OrderedDict
 
 import pytensor.tensor as pt
@@ -52,7 +53,7 @@ class _Mark(Op):
 
 
 class _Carried(_Mark):
-    """Inputs: value, state, new value of the state."""
+    """Inputs: value, state, new value of the state, and its double if it has one."""
 
 
 class _Drawn(_Mark):
@@ -77,7 +78,7 @@ optdb.register(
 )
 
 
-def carry_state(value, state, new_state):
+def carry_state(value, state, new_state, implicit=False):
     """Note beside a value that a shared variable should be updated when it is used.
 
     Parameters
@@ -88,6 +89,9 @@ def carry_state(value, state, new_state):
         What it depends on and what is carried from call to call.
     new_state : TensorVariable
         The next value of `state`, of its shape and type.
+    implicit : bool, default False
+        Whether every function compiled from the result makes the update by itself,
+        with or without :func:`state_updates`.
 
     Returns
     -------
@@ -106,6 +110,9 @@ def carry_state(value, state, new_state):
     >>> count = pytensor.shared(0.0, name="count")
     >>> list(state_updates([carry_state(2 * count, count, count + 1)]))
     [count]
+    >>> _ = carry_state(2 * count, count, count + 1, implicit=True).eval()
+    >>> float(count.get_value())
+    1.0
     """
     if not isinstance(state, SharedVariable):
         raise TypeError(
@@ -118,7 +125,25 @@ def carry_state(value, state, new_state):
             f"carry_state: new_state must be of {state.dtype} with {state.ndim} axes, "
             f"as {state!r} is, got {new_state.dtype} with {new_state.ndim} axes."
         )
-    return _Carried()(value, state, new_state)
+    notes = [state, new_state]
+    if implicit:
+        notes.append(_updated_double(state, new_state))
+    return _Carried()(value, *notes)
+
+
+def _updated_double(state, new_state):
+    """Return a variable with the storage of `state` that updates itself.
+
+    An update that went with `state` itself would be made by every function that reads
+    it, also by those for evaluation. Nothing is computed from the double, so that no
+    operation in place can overwrite the storage while `state` is still to be read.
+    """
+    double = state.clone()
+    with warnings.catch_warnings():
+        # PyTensor would rather see updates passed to each function (since 3.0).
+        warnings.simplefilter("ignore", DeprecationWarning)
+        double.default_update = new_state
+    return double
 
 
 def state_updates(expressions):
@@ -151,7 +176,7 @@ def state_updates(expressions):
     roots = [expressions] if isinstance(expressions, Variable) else list(expressions)
     updates = OrderedDict()
     for node in _nodes(roots, _Carried):
-        _, state, new_state = node.inputs
+        _, state, new_state = node.inputs[:3]
         if not isinstance(state, SharedVariable):
             continue
         known = updates.setdefault(state, new_state)

@@ -8,6 +8,7 @@ from lasagne_next.utils import int_types, nearest
 
 __all__ = [
     "draw_size",
+    "drop_axes",
     "resolve_axes",
     "resolve_axis",
     "resolve_shared_axes",
@@ -82,6 +83,11 @@ def spread(parameter, sizes, shared_axes):
     own = iter(range(len(sizes)))
     pattern = ["x" if axis in shared_axes else next(own) for axis in range(ndim)]
     return declare_unit_axes(parameter, sizes).dimshuffle(*pattern)
+
+
+def drop_axes(statistic, axes):
+    """Take away axes of size 1, those along which a statistic was taken."""
+    return statistic.dimshuffle(*(i for i in range(statistic.ndim) if i not in axes))
 
 
 def draw_size(input, shared_axes=()):

@@ -36,6 +36,11 @@ def lookups(generator, shape):
 
 # Name: (factory, shape or shapes of the input).
 LAYERS = {
+    "BatchNormLayer": (layers.BatchNormLayer, MAPS),
+    "BatchNormLayer, two axes": (
+        partial(layers.BatchNormLayer, axes=(0, -1)),
+        MAPS,
+    ),
     "BiasLayer": (layers.BiasLayer, MAPS),
     "BiasLayer, one axis": (partial(layers.BiasLayer, shared_axes=(0, 2)), MAPS),
     "ConcatLayer": (layers.ConcatLayer, [(None, 3, 2), (None, 5, 2)]),
@@ -72,7 +77,15 @@ LAYERS = {
     ),
     "FlattenLayer": (partial(layers.FlattenLayer, outdim=3), MAPS),
     "GaussianNoiseLayer": (layers.GaussianNoiseLayer, MAPS),
+    "GroupNormLayer": (partial(layers.GroupNormLayer, num_groups=3), (None, 6, 5, 2)),
+    "InstanceNormLayer": (layers.InstanceNormLayer, MAPS),
     "InverseLayer": (inverse, FLAT),
+    "LayerNormLayer": (layers.LayerNormLayer, MAPS),
+    "LayerNormLayer, two axes": (partial(layers.LayerNormLayer, axes=(1, -1)), MAPS),
+    "LocalResponseNormalization2DLayer": (
+        partial(layers.LocalResponseNormalization2DLayer, alpha=0.1, n=3),
+        MAPS,
+    ),
     "NINLayer": (partial(layers.NINLayer, num_units=5), MAPS),
     "NINLayer, untied": (
         partial(layers.NINLayer, num_units=5, untie_biases=True),
@@ -85,11 +98,17 @@ LAYERS = {
         partial(layers.ParametricRectifierLayer, shared_axes="all"),
         MAPS,
     ),
+    "RMSNormLayer": (layers.RMSNormLayer, MAPS),
     "RandomizedRectifierLayer": (layers.RandomizedRectifierLayer, MAPS),
     "ReshapeLayer": (partial(layers.ReshapeLayer, shape=([0], [2], -1)), MAPS),
     "ScaleLayer": (layers.ScaleLayer, MAPS),
     "SliceLayer": (partial(layers.SliceLayer, indices=slice(1, -1), axis=2), MAPS),
     "SliceLayer, one index": (partial(layers.SliceLayer, indices=-1, axis=1), MAPS),
+    "StandardizationLayer": (layers.StandardizationLayer, MAPS),
+    "StandardizationLayer, features": (
+        partial(layers.StandardizationLayer, axes="features"),
+        MAPS,
+    ),
 }
 
 DRAWS = {"EmbeddingLayer": lookups}
