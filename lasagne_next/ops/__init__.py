@@ -7,14 +7,17 @@ from lasagne_next.ops.convolution import (
     convolve,
     convolve_transposed,
 )
+from lasagne_next.ops.lambert_w import LambertW, lambert_w
 from lasagne_next.ops.matrix_product import MatrixProduct, matrix_product
 
 __all__ = [
     "Convolution",
     "FilterGradient",
+    "LambertW",
     "MatrixProduct",
     "TransposedConvolution",
     "convolve",
     "convolve_transposed",
+    "lambert_w",
     "matrix_product",
 ]

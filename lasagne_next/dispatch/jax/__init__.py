@@ -1,5 +1,5 @@
 """The operations on JAX."""
 
-from lasagne_next.dispatch.jax import convolution, markers, matrix_product
+from lasagne_next.dispatch.jax import convolution, lambert_w, markers, matrix_product
 
-__all__ = ["convolution", "markers", "matrix_product"]
+__all__ = ["convolution", "lambert_w", "markers", "matrix_product"]
