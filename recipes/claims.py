@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 from recipes.command import print_table
 
-__all__ = ["Claim", "print_claims"]
+__all__ = ["Claim", "NearClaim", "near", "print_claims"]
 
 
 class Claim(NamedTuple):
-    """A number that should lie between two bounds.
+    """A number that should lie between two bounds; it is true if it does.
 
     Parameters
     ----------
@@ -38,6 +38,9 @@ class Claim(NamedTuple):
         """Whether the number lies between the bounds; not a number never does."""
         return bool(self.least <= self.measured <= self.most)
 
+    def __bool__(self):
+        return self.holds
+
     @property
     def reference(self):
         """The bounds in words."""
@@ -60,20 +63,66 @@ def print_claims(claims):
 
     Returns
     -------
-    dict of str to bool
-        Whether each claim holds, by its text.
+    dict of str to Claim
+        The claims by their texts. A claim is true if it holds.
 
     Examples
     --------
-    >>> print_claims([Claim("error", 0.01, most=0.02)])
+    >>> holds = print_claims([Claim("error", 0.01, most=0.02)])
     claim  measured     reference
     -----  --------  ------------  -----
     error      0.01  at most 0.02  holds
-    {'error': True}
+    >>> bool(holds["error"])
+    True
     """
     rows = [("claim", "measured", "reference", "")]
     for claim in claims:
         verdict = "holds" if claim.holds else "does not hold"
-        rows.append((claim.text, f"{claim.measured:.4g}", claim.reference, verdict))
+        rows.append((claim.text, f"{claim.measured:.5g}", claim.reference, verdict))
     print_table(rows)
-    return {claim.text: claim.holds for claim in claims}
+    return {claim.text: claim for claim in claims}
+
+
+def near(text, measured, reference, tolerance=0.0, relative=0.0):
+    """Claim that a number is a given one.
+
+    Parameters
+    ----------
+    text : str
+        What the number is.
+    measured, reference : float
+        The number, and what it should be.
+    tolerance : float, default 0
+        How far it may be off.
+    relative : float, default 0
+        How far it may be off as a part of the reference.
+
+    Returns
+    -------
+    Claim
+        Its bounds are those of the tolerance.
+
+    Examples
+    --------
+    >>> near("pi", 3.14159, 3.1416, tolerance=1e-4).holds
+    True
+    """
+    tolerance = max(tolerance, relative * abs(reference))
+    return NearClaim(
+        text, float(measured), reference - tolerance, reference + tolerance
+    )
+
+
+class NearClaim(Claim):
+    """A claim that prints what the number should be, and how far it may be off."""
+
+    __slots__ = ()
+
+    @property
+    def reference(self):
+        """The number and the tolerance."""
+        wanted, tolerance = (
+            (self.least + self.most) / 2,
+            (self.most - self.least) / 2,
+        )
+        return f"{wanted:.6g} ± {tolerance:.1g}" if tolerance else f"{wanted:.6g}"

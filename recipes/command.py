@@ -9,17 +9,22 @@ import tempfile
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from typing import NamedTuple
 
+import numpy as np
 import pytensor
 from pytensor.compile.mode import FAST_COMPILE
 
+import lasagne_next
 from lasagne_next import io
 from recipes import interruption
 
 __all__ = [
     "BACKENDS",
     "RecipeError",
+    "Run",
     "argument_parser",
+    "begin",
     "load_weights",
     "mode_of",
     "output_folder",
@@ -102,6 +107,71 @@ def argument_parser(name, description):
         help="try everything out in seconds, far too small to learn much",
     )
     return parser
+
+
+class Run(NamedTuple):
+    """What a recipe was told, ready to use.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        All arguments.
+    folder : pathlib.Path
+        Where to write; it exists.
+    mode : str or pytensor.compile.mode.Mode
+        For :func:`pytensor.function`.
+    settings : tuple
+        What ``--smoke``, ``--full`` or neither stands for.
+    rng : numpy.random.Generator
+        Seeded; start values of layers are drawn from it too.
+    """
+
+    args: argparse.Namespace
+    folder: Path
+    mode: object
+    settings: tuple
+    rng: np.random.Generator
+
+
+def begin(name, description, argv, settings, smoke, full=None):
+    """Read the arguments that every recipe takes, and get everything ready.
+
+    Parameters
+    ----------
+    name, description : str
+        See :func:`argument_parser`.
+    argv : list of str or None
+        The arguments; those of the process if None.
+    settings, smoke : tuple
+        The usual settings, and those of ``--smoke``.
+    full : tuple, optional
+        Settings of ``--full``, for a longer and better run.
+
+    Returns
+    -------
+    Run
+        What the recipe works with.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> argv = ["--smoke", "--output", tempfile.mkdtemp()]
+    >>> begin("some.recipe", "Learn.", argv, settings=(100,), smoke=(2,)).settings
+    (2,)
+    """
+    parser = argument_parser(name, description)
+    if full is not None:
+        parser.add_argument(
+            "--full", action="store_true", help="take longer, do better"
+        )
+    args = parser.parse_args(argv)
+    if args.smoke:
+        settings = smoke
+    elif full is not None and args.full:
+        settings = full
+    rng = np.random.default_rng(args.seed)
+    lasagne_next.random.set_rng(rng)
+    return Run(args, output_folder(args.output), mode_of(args.backend), settings, rng)
 
 
 def positive_integer(text):

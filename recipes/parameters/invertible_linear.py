@@ -51,7 +51,7 @@ from lasagne_next.layers import (
 )
 from recipes import command, figures
 from recipes.claims import Claim, print_claims
-from recipes.parameters.plane import DATA
+from recipes.data.plane import DATA
 from recipes.progress import track
 
 

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from recipes import data
+from recipes.data import images as data
 
 SIZES = {"train": 300, "t10k": 20}
 

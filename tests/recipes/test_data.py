@@ -5,7 +5,7 @@ import gzip
 import numpy as np
 import pytest
 
-from recipes import data
+from recipes.data import images as data
 from tests.recipes.conftest import SIZES
 
 

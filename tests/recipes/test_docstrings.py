@@ -7,7 +7,8 @@ import pytest
 
 
 @pytest.mark.parametrize(
-    "name", ["command", "data", "download", "figures", "interruption", "progress"]
+    "name",
+    ["command", "data.images", "download", "figures", "interruption", "progress"],
 )
 def test_examples_show_what_they_print(name):
     """Catches examples that were not run after a change."""

@@ -13,7 +13,8 @@ from scipy.optimize import minimize
 import lasagne_next
 from lasagne_next.layers import count_params, get_output
 from recipes import claims, data, training
-from recipes.parameters import bayes_by_backprop, classifier, compress, made, plane
+from recipes.data import plane
+from recipes.parameters import bayes_by_backprop, classifier, compress, made
 
 NAMES = ("lora", "compress", "made", "invertible_linear", "bayes_by_backprop")
 

@@ -1,0 +1,1 @@
+"""What random samples of many dimensions are like."""
