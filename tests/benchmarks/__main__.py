@@ -7,7 +7,7 @@ import importlib.metadata
 import os
 import platform
 
-from tests.benchmarks import chains, classifier, expressions, start
+from tests.benchmarks import chains, classifier, expressions, pooling, start
 from tests.benchmarks.workers import table, time_side_by_side
 
 PACKAGES = ("pytensor", "numpy", "numba", "jax", "torch")
@@ -44,6 +44,7 @@ BENCHMARKS = {
     "start": start.report,
     "chains": chains.report,
     "expressions": expressions.report,
+    "pooling": pooling.report,
 }
 
 

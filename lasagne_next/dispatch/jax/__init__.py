@@ -1,5 +1,11 @@
 """The operations on JAX."""
 
-from lasagne_next.dispatch.jax import convolution, lambert_w, markers, matrix_product
+from lasagne_next.dispatch.jax import (
+    convolution,
+    lambert_w,
+    markers,
+    matrix_product,
+    pooling,
+)
 
-__all__ = ["convolution", "lambert_w", "markers", "matrix_product"]
+__all__ = ["convolution", "lambert_w", "markers", "matrix_product", "pooling"]

@@ -1,5 +1,11 @@
 """The operations on Numba."""
 
-from lasagne_next.dispatch.numba import convolution, lambert_w, markers, matrix_product
+from lasagne_next.dispatch.numba import (
+    convolution,
+    lambert_w,
+    markers,
+    matrix_product,
+    pooling,
+)
 
-__all__ = ["convolution", "lambert_w", "markers", "matrix_product"]
+__all__ = ["convolution", "lambert_w", "markers", "matrix_product", "pooling"]
