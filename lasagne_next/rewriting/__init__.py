@@ -7,10 +7,18 @@ this library, and change no result beyond rounding. Switch one off by its name,
 
 from lasagne_next.rewriting import (
     assertions,
+    elementary,
     loading,
     matrix_product,
     reductions,
     reshape,
 )
 
-__all__ = ["assertions", "loading", "matrix_product", "reductions", "reshape"]
+__all__ = [
+    "assertions",
+    "elementary",
+    "loading",
+    "matrix_product",
+    "reductions",
+    "reshape",
+]

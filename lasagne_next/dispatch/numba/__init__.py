@@ -2,10 +2,18 @@
 
 from lasagne_next.dispatch.numba import (
     convolution,
+    elementary,
     lambert_w,
     markers,
     matrix_product,
     pooling,
 )
 
-__all__ = ["convolution", "lambert_w", "markers", "matrix_product", "pooling"]
+__all__ = [
+    "convolution",
+    "elementary",
+    "lambert_w",
+    "markers",
+    "matrix_product",
+    "pooling",
+]
