@@ -1,4 +1,8 @@
-"""Run the benchmarks: ``python -m tests.benchmarks [steps] [start] ...``."""
+"""Run the benchmarks: ``python -m tests.benchmarks [NAME ...]``.
+
+Without names, one table of all workloads. A name is a workload or one of the other
+measurements.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +10,16 @@ import argparse
 import importlib.metadata
 import os
 import platform
+from pathlib import Path
 
-from tests.benchmarks import chains, classifier, expressions, pooling, start
-from tests.benchmarks.workers import table, time_side_by_side
+from tests.benchmarks.tables import measure, picture, text
+from tests.benchmarks.workloads import reports, workloads
 
 PACKAGES = ("pytensor", "numpy", "numba", "jax", "torch")
 
 
 def machine():
-    """Describe what the figures were measured on."""
+    """Describe what the figures are measured on."""
     versions = []
     for package in PACKAGES:
         try:
@@ -28,34 +33,43 @@ def machine():
     )
 
 
-def steps():
-    """Compare step times; ratios are to PyTorch and to JAX by hand."""
-    timings = time_side_by_side(classifier.PEERS)
-    references = ("PyTorch, eager, Adam()", "jax.jit by hand, buffers donated")
-    return "\n\n".join(
-        f"Ratio to {reference}\n{table(timings, reference)}"
-        for reference in references
-        if not next(each for each in timings if each.name == reference).problem
-    ) or table(timings, timings[0].name)
-
-
-BENCHMARKS = {
-    "steps": steps,
-    "start": start.report,
-    "chains": chains.report,
-    "expressions": expressions.report,
-    "pooling": pooling.report,
-}
+def arguments(names):
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("names", nargs="*", choices=[[], *names], default=[])
+    parser.add_argument("--rounds", type=int, default=15, help="rounds of the peers")
+    parser.add_argument("--no-starts", action="store_true", help="time steps only")
+    parser.add_argument("--output", type=Path, help="folder for the table as files")
+    return parser.parse_args()
 
 
 def main():
-    """Print the tables asked for, all by default."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("names", nargs="*", choices=[[], *BENCHMARKS], default=[])
-    names = parser.parse_args().names or list(BENCHMARKS)
-    print(machine())
-    for name in names:
-        print(f"\n{BENCHMARKS[name]()}")
+    """Print what was asked for."""
+    others, table = reports(), workloads()
+    given = arguments([*table, *others])
+    about = machine()
+    print(about, flush=True)
+    for name in given.names:
+        if name in others:
+            print(f"\n{others[name]()}", flush=True)
+    chosen = [name for name in given.names if name in table]
+    if not given.names:
+        chosen = list(table)
+    if not chosen:
+        return
+    measured = {}
+    for name in chosen:
+        rows = measure(table[name], given.rounds, starts=not given.no_starts)
+        measured[f"{name}: {table[name].title}"] = rows
+    written = text(measured)
+    print(f"\n{written}")
+    if given.output:
+        given.output.mkdir(parents=True, exist_ok=True)
+        path = given.output / "benchmarks.txt"
+        path.write_text(f"{about}\n\n{written}\n", encoding="utf-8")
+        picture(measured, given.output / "benchmarks.svg")
 
 
 if __name__ == "__main__":

@@ -6,17 +6,24 @@ import itertools
 
 import numpy as np
 
+from tests.benchmarks.workloads import Workload
+
 SIZES = (784, 800, 800, 10)
 BATCH = 256
 LEARNING_RATE = 1e-3
 
-PEERS = {
-    "lasagne_next, Numba": "tests.benchmarks.classifier:ours_on_numba",
-    "PyTorch, eager, Adam()": "tests.benchmarks.classifier:pytorch",
-    "PyTorch, eager, Adam(fused=True)": "tests.benchmarks.classifier:pytorch_fused",
-    "lasagne_next, JAX": "tests.benchmarks.classifier:ours_on_jax",
-    "lasagne_next, JAX, jax_mode()": "tests.benchmarks.classifier:ours_donating",
-    "jax.jit by hand, buffers donated": "tests.benchmarks.classifier:jax_by_hand",
+WORKLOADS = {
+    "classifier": Workload(
+        "784-800-800-10 classifier, batch 256, Adam, float32",
+        {
+            "PyTorch, eager, Adam()": f"{__name__}:pytorch",
+            "PyTorch, eager, Adam(fused=True)": f"{__name__}:pytorch_fused",
+            "lasagne_next, Numba": f"{__name__}:ours_on_numba",
+            "jax.jit by hand, buffers donated": f"{__name__}:jax_by_hand",
+            "lasagne_next, jax_mode()": f"{__name__}:ours_donating",
+            'lasagne_next, mode="JAX"': f"{__name__}:ours_on_jax",
+        },
+    ),
 }
 
 

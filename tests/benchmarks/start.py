@@ -1,24 +1,23 @@
-"""From import to the first training step, with an empty and with a warm cache."""
+"""From the start of the interpreter to the end of the first step."""
 
 from __future__ import annotations
 
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
 
-PEERS = {
-    "lasagne_next, Numba": "ours_on_numba",
-    "lasagne_next, JAX": "ours_on_jax",
-    "PyTorch, eager": "pytorch",
-    "jax.jit by hand": "jax_by_hand",
-}
-SNIPPET = "from tests.benchmarks import classifier; classifier.{}()()"
+SNIPPET = """
+import importlib, sys
+module, function, *arguments = sys.argv[1].split(":")
+getattr(importlib.import_module(module), function)(*arguments)()
+"""
 
 
-def seconds(snippet, cache):
-    """Run a snippet in a fresh interpreter whose compilation caches lie in `cache`."""
+def seconds(target, cache):
+    """Run a peer in a fresh interpreter whose compilation caches lie in `cache`."""
     flags = f"base_compiledir={cache}/pytensor"
     environment = {
         **os.environ,
@@ -27,30 +26,20 @@ def seconds(snippet, cache):
     }
     start = time.perf_counter()
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", snippet],
+        [sys.executable, "-W", "ignore", "-c", SNIPPET, target],
         env=environment,
         capture_output=True,
         text=True,
         check=False,
     )
-    took = time.perf_counter() - start
-    if "ModuleNotFoundError" in done.stderr:
-        return None
     if done.returncode:
         raise SystemExit(done.stderr)
-    return took
+    return time.perf_counter() - start
 
 
-def report(warm_runs=3):
-    """Return a table of seconds, the warm ones as the median of several runs."""
-    lines = [f"{'seconds from start to first step':34}{'cold':>8}{'warm':>8}"]
-    for name, function in PEERS.items():
-        snippet = SNIPPET.format(function)
-        with tempfile.TemporaryDirectory() as cache:
-            cold = seconds(snippet, cache)
-            if cold is None:
-                lines.append(f"{name:34}{'not installed':>16}")
-                continue
-            warm = sorted(seconds(snippet, cache) for _ in range(warm_runs))
-        lines.append(f"{name:34}{cold:8.1f}{warm[warm_runs // 2]:8.1f}")
-    return "\n".join(lines)
+def start_seconds(target, warm_runs=3):
+    """Return seconds with an empty cache, and the median of runs with a full one."""
+    with tempfile.TemporaryDirectory() as cache:
+        cold = seconds(target, cache)
+        warm = [seconds(target, cache) for _ in range(warm_runs)]
+    return cold, statistics.median(warm)

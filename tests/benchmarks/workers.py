@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib
 import multiprocessing
 import statistics
+import sys
 import time
 import traceback
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ class Timing:
     seconds: list[float] = field(default_factory=list)
     values: list[float] = field(default_factory=list)
     problem: str = ""
+    megabytes: float = float("nan")
 
     @property
     def median(self):
@@ -69,8 +71,9 @@ def time_side_by_side(peers, rounds=15, seconds_per_round=0.3, rtol=1e-3):
     for _ in range(rounds):
         for name, line in lines.items():
             timings[name].seconds.append(_ask(line, counts[name]))
-    for line in lines.values():
+    for name, line in lines.items():
         line.send(None)
+        timings[name].megabytes = line.recv()
     return list(timings.values())
 
 
@@ -91,6 +94,16 @@ def _serve(target, line):
         for _ in range(count):
             step()
         line.send((time.perf_counter() - start) / count)
+    line.send(_peak_megabytes())
+
+
+def _peak_megabytes():
+    try:
+        import resource
+    except ImportError:  # on Windows
+        return float("nan")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1e6 if sys.platform == "darwin" else 1e3)
 
 
 def _ask(line, count):

@@ -1,0 +1,40 @@
+"""The benchmarks can be run; what they measure is not looked at here."""
+
+import importlib
+
+import pytest
+
+from tests.benchmarks.tables import Row, picture, text
+from tests.benchmarks.workloads import reports, workloads
+
+
+def test_workloads_and_reports_are_found():
+    """Catches a module that takes part in no table."""
+    assert "classifier" in workloads()
+    assert {"chains", "expressions"} <= set(reports())
+    assert not set(workloads()) & set(reports())
+
+
+@pytest.mark.parametrize("name", workloads())
+def test_peers_exist(name):
+    """Catches a peer that is misspelt, which looks like one that is not installed."""
+    workload = workloads()[name]
+    assert workload.title
+    for target in workload.peers.values():
+        module, function, *_ = target.split(":")
+        assert callable(getattr(importlib.import_module(module), function))
+
+
+def test_the_table_shows_all_rows(tmp_path):
+    """Catches a table that drops peers which lose, or are not installed."""
+    rows = [
+        Row("one", cold=4.0, warm=2.0, step=1.0, spread=0.1, ratio=1.0, megabytes=99),
+        Row("other", step=3.0, spread=0.2, ratio=3.0, megabytes=77),
+        Row("absent", problem="not installed (torch)"),
+    ]
+    written = text({"a workload": rows})
+    for part in ("a workload", "one", "4.00", "other", "3.00", "77", "not installed"):
+        assert part in written
+    pytest.importorskip("matplotlib")
+    picture({"a workload": rows}, tmp_path / "table.svg")
+    assert "other" in (tmp_path / "table.svg").read_text(encoding="utf-8")
