@@ -1,13 +1,17 @@
-"""The loop over epochs and batches."""
+"""Loops that train: over epochs and batches, over steps, and down to a minimum."""
 
 from __future__ import annotations
 
 import numpy as np
+import pytensor
+import pytensor.tensor as pt
+from scipy import optimize
 from threadpoolctl import threadpool_limits
 
+from recipes.interruption import raise_if_noted
 from recipes.progress import track
 
-__all__ = ["train"]
+__all__ = ["minimise", "steps", "train"]
 
 
 def train(step, arrays, num_epochs, batch_size, rng, title="training", threads=1):
@@ -54,3 +58,93 @@ def train(step, arrays, num_epochs, batch_size, rng, title="training", threads=1
             history.append(np.mean(losses, axis=0))
             epochs.set_postfix_str(" ".join(f"{mean:.4f}" for mean in history[-1]))
     return np.array(history)
+
+
+def steps(step, number, title="training", unit="step", remark_every=50):
+    """Call a training step again and again; show its losses.
+
+    Parameters
+    ----------
+    step : callable
+        Takes nothing; returns a list of losses.
+    number : int
+        How often.
+    title, unit : str
+        For the progress bar.
+    remark_every : int, default 50
+        After how many steps the losses are shown.
+
+    Returns
+    -------
+    numpy.ndarray, SHAPE (number, losses)
+        All losses.
+
+    Examples
+    --------
+    >>> losses = iter([[3.0], [2.0], [1.0]])
+    >>> steps(lambda: next(losses), 3)[-1]
+    array([1.])
+    """
+    history = []
+    with threadpool_limits(1, user_api="blas"):
+        for index in (bar := track(range(number), title, unit)):
+            history.append(step())
+            if index % remark_every == 0:
+                bar.set_postfix_str(" ".join(f"{loss:.4g}" for loss in history[-1]))
+    return np.array(history, dtype="float64")
+
+
+def minimise(loss, params, givens, mode, num_steps=500):
+    """Find the parameters of least loss by L-BFGS, on all examples at once.
+
+    Parameters
+    ----------
+    loss : TensorVariable
+        A scalar.
+    params : list of shared variables
+        Of which it depends; they get the values found.
+    givens : dict of TensorVariable to numpy.ndarray
+        Values of the inputs.
+    mode : str or Mode
+        For :func:`pytensor.function`.
+    num_steps : int, default 500
+        At most.
+
+    Returns
+    -------
+    float
+        The least loss.
+
+    Examples
+    --------
+    >>> import pytensor
+    >>> w, x = pytensor.shared(0.0), pt.dscalar("x")
+    >>> least = minimise((w - x) ** 2 + 1, [w], {x: 3.0}, "FAST_COMPILE")
+    >>> round(least, 6), w.get_value().round(6)
+    (1.0, np.float64(3.0))
+    """
+    function = pytensor.function([*givens], [loss, *pt.grad(loss, params)], mode=mode)
+    values = [param.get_value() for param in params]
+    ends = np.cumsum([np.size(value) for value in values])[:-1]
+
+    def assign(flat):
+        for param, value, part in zip(
+            params, values, np.split(flat, ends), strict=True
+        ):
+            param.set_value(part.reshape(np.shape(value)).astype(param.dtype))
+
+    def evaluate(flat):
+        raise_if_noted()
+        assign(flat)
+        total, *slopes = function(*givens.values())
+        slopes = np.concatenate([np.ravel(slope) for slope in slopes])
+        return float(total), slopes.astype("float64")
+
+    start = np.concatenate([np.ravel(value) for value in values]).astype("float64")
+    options = {"maxiter": num_steps, "maxfun": 2 * num_steps}
+    with threadpool_limits(1, user_api="blas"):
+        found = optimize.minimize(
+            evaluate, start, jac=True, method="L-BFGS-B", options=options
+        )
+    assign(found.x)
+    return float(found.fun)

@@ -8,7 +8,16 @@ import pytest
 
 @pytest.mark.parametrize(
     "name",
-    ["command", "data.images", "download", "figures", "interruption", "progress"],
+    [
+        "command",
+        "data.images",
+        "download",
+        "figures",
+        "interruption",
+        "progress",
+        "training",
+        "data.fields",
+    ],
 )
 def test_examples_show_what_they_print(name):
     """Catches examples that were not run after a change."""

@@ -10,7 +10,19 @@ from scipy import integrate
 from recipes.typicality import coins, mirage, soap_bubbles, typical_sets
 from tests.recipes.running import check_files, failed, measured, run, smoke_runs
 
-NAMES = ("coins", "soap_bubbles", "typical_sets", "mirage", "mirage_radius")
+NAMES = (
+    "coins",
+    "soap_bubbles",
+    "spheres",
+    "typical_sets",
+    "ergodic",
+    "mirage",
+    "mirage_radius",
+    "radial_flow",
+    "learned_gaussian",
+    "inpainting",
+    "point_sets",
+)
 small = smoke_runs("typicality")
 
 # Learnt from few examples in the smoke run, or drawn too seldom.
@@ -19,7 +31,9 @@ OPEN = {
         "bits a sequence, network",
         "heads in what it draws",
         "of these, all heads",
-    }
+    },
+    "ergodic": {"network on hidden: bits a symbol"},
+    "learned_gaussian": {"normal: largest loss per dimension"},
 }
 
 
@@ -53,6 +67,13 @@ def test_the_network_of_coins_learns(small):
     numbers = small("coins")
     assert measured(numbers, "bits a sequence, network") < 13.3
     assert measured(numbers, "heads in what it draws") == pytest.approx(12, abs=0.4)
+
+
+def test_other_networks_learn_in_the_smoke_run_too(small):
+    """Catches networks that are not trained: these need a bit a symbol or more nats."""
+    assert measured(small("ergodic"), "network on hidden: bits a symbol") < 0.8
+    assert measured(small("point_sets"), "-log p of the sum over points, nats") < 1.55
+    assert measured(small("radial_flow"), "mirage: -log p, nats") < 10.1
 
 
 @pytest.mark.parametrize(("low", "high", "mass", "_"), soap_bubbles.MASSES.values())
