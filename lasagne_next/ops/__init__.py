@@ -10,6 +10,13 @@ from lasagne_next.ops.convolution import (
 from lasagne_next.ops.lambert_w import LambertW, lambert_w
 from lasagne_next.ops.matrix_product import MatrixProduct, matrix_product
 from lasagne_next.ops.pooling import AveragePool, MaxPool, pool
+from lasagne_next.ops.resampling import Upsampling, upsample
+from lasagne_next.ops.shuffling import (
+    PixelShuffle,
+    PixelUnshuffle,
+    pixel_shuffle,
+    pixel_unshuffle,
+)
 
 __all__ = [
     "AveragePool",
@@ -18,10 +25,16 @@ __all__ = [
     "LambertW",
     "MatrixProduct",
     "MaxPool",
+    "PixelShuffle",
+    "PixelUnshuffle",
     "TransposedConvolution",
+    "Upsampling",
     "convolve",
     "convolve_transposed",
     "lambert_w",
     "matrix_product",
+    "pixel_shuffle",
+    "pixel_unshuffle",
     "pool",
+    "upsample",
 ]

@@ -11,8 +11,7 @@ from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 from pytensor.tensor.type import tensor
 
-from lasagne_next.ops.geometry import padding_pairs, per_axis
-from lasagne_next.ops.windows import Windows
+from lasagne_next.ops.windows import make_windows
 from lasagne_next.utils import nearest
 
 __all__ = [
@@ -21,6 +20,7 @@ __all__ = [
     "MaxPool",
     "MaxPoolGradient",
     "MaxPoolSelection",
+    "check_mode",
     "pool",
 ]
 
@@ -100,25 +100,20 @@ def pool(
     """
     x = pt.as_tensor_variable(x)
     ndim = _count_axes(x)
-    size = per_axis(window, ndim, "window", 1, "pool")
-    stride = per_axis(size if stride is None else stride, ndim, "stride", 1, "pool")
-    dilation = per_axis(dilation, ndim, "dilation", 1, "pool")
-    pairs = padding_pairs(pad, size, dilation, "pad", "pool")
-    windows = Windows(size, stride, pairs, dilation, bool(ignore_border))
-    for extent, pair in zip(windows.extent, windows.pad, strict=True):
-        if max(pair) >= extent:
-            raise ValueError(
-                "pool: pad must be smaller than the extent of the windows, got "
-                f"{pad!r} for windows of extent {windows.extent}. A window would cover "
-                "nothing but padding."
-            )
-    if mode not in _MODES:
-        raise ValueError(
-            f"pool: mode must be one of {_MODES}, got {mode!r}." + nearest(mode, _MODES)
-        )
+    windows = make_windows("pool", window, stride, pad, dilation, ignore_border, ndim)
+    check_mode("pool", mode)
     if mode == "max":
         return MaxPool(windows)(x)
     return AveragePool(windows, mode == "average_inc_pad")(x)
+
+
+def check_mode(who, mode):
+    """Raise ValueError unless there is such a way to pool."""
+    if mode not in _MODES:
+        raise ValueError(
+            f"{who}: mode must be one of {_MODES}, got {mode!r}."
+            + nearest(mode, _MODES)
+        )
 
 
 def _count_axes(x):

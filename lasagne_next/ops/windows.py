@@ -6,9 +6,9 @@ import numpy as np
 import pytensor.tensor as pt
 from pytensor.graph.basic import Variable
 
-from lasagne_next.ops.geometry import extent
+from lasagne_next.ops.geometry import extent, padding_pairs, per_axis
 
-__all__ = ["Windows"]
+__all__ = ["Windows", "make_windows"]
 
 
 class Windows:
@@ -137,3 +137,20 @@ class Windows:
                     "the window or its dilation, or pad more."
                 )
         return counts
+
+
+def make_windows(who, size, stride, pad, dilation, ignore_border, ndim, name="window"):
+    """Make windows from numbers as a user gives them; errors begin with `who`."""
+    size = per_axis(size, ndim, name, 1, who)
+    stride = per_axis(size if stride is None else stride, ndim, "stride", 1, who)
+    dilation = per_axis(dilation, ndim, "dilation", 1, who)
+    pairs = padding_pairs(pad, size, dilation, "pad", who)
+    windows = Windows(size, stride, pairs, dilation, bool(ignore_border))
+    for reach, pair in zip(windows.extent, pairs, strict=True):
+        if max(pair) >= reach:
+            raise ValueError(
+                f"{who}: pad must be smaller than the extent of the windows, got "
+                f"{pad!r} for windows of extent {windows.extent}. A window would cover "
+                "nothing but padding."
+            )
+    return windows

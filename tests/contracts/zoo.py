@@ -12,6 +12,7 @@ from lasagne_next.layers import DenseLayer
 BASES = {layers.Layer, layers.MergeLayer, layers.InputLayer}
 
 FLAT, MAPS = (None, 7), (None, 3, 5, 2)
+SEQUENCES, IMAGES, VOLUMES = (None, 3, 7), (None, 4, 7, 5), (None, 2, 3, 5, 4)
 
 
 def inverse(incoming, name=None):
@@ -75,16 +76,31 @@ LAYERS = {
         partial(layers.ExpressionLayer, function=halves, output_shape="auto"),
         FLAT,
     ),
+    "FeaturePoolLayer": (partial(layers.FeaturePoolLayer, pool_size=2), IMAGES),
+    "FeatureWTALayer": (
+        partial(layers.FeatureWTALayer, pool_size=5, axis=-1),
+        IMAGES,
+    ),
     "FlattenLayer": (partial(layers.FlattenLayer, outdim=3), MAPS),
     "GaussianNoiseLayer": (layers.GaussianNoiseLayer, MAPS),
     "GroupNormLayer": (partial(layers.GroupNormLayer, num_groups=3), (None, 6, 5, 2)),
     "InstanceNormLayer": (layers.InstanceNormLayer, MAPS),
+    "GlobalPoolLayer": (layers.GlobalPoolLayer, IMAGES),
     "InverseLayer": (inverse, FLAT),
     "LayerNormLayer": (layers.LayerNormLayer, MAPS),
     "LayerNormLayer, two axes": (partial(layers.LayerNormLayer, axes=(1, -1)), MAPS),
     "LocalResponseNormalization2DLayer": (
         partial(layers.LocalResponseNormalization2DLayer, alpha=0.1, n=3),
         MAPS,
+    ),
+    "MaxPool1DLayer": (
+        partial(layers.MaxPool1DLayer, pool_size=3, stride=2, pad=1),
+        SEQUENCES,
+    ),
+    "MaxPool2DLayer": (partial(layers.MaxPool2DLayer, pool_size=(3, 2)), IMAGES),
+    "MaxPool3DLayer": (
+        partial(layers.MaxPool3DLayer, pool_size=2, ignore_border=False),
+        VOLUMES,
     ),
     "NINLayer": (partial(layers.NINLayer, num_units=5), MAPS),
     "NINLayer, untied": (
@@ -99,15 +115,48 @@ LAYERS = {
         MAPS,
     ),
     "RMSNormLayer": (layers.RMSNormLayer, MAPS),
+    "PixelShuffleLayer": (
+        partial(layers.PixelShuffleLayer, scale_factor=(2, 1)),
+        IMAGES,
+    ),
+    "PixelUnshuffleLayer": (
+        partial(layers.PixelUnshuffleLayer, scale_factor=(3, 5, 2)),
+        VOLUMES,
+    ),
+    "Pool1DLayer": (
+        partial(layers.Pool1DLayer, pool_size=2, dilation=3, mode="average_exc_pad"),
+        SEQUENCES,
+    ),
+    "Pool2DLayer": (
+        partial(layers.Pool2DLayer, pool_size=3, pad=1, mode="average_inc_pad"),
+        IMAGES,
+    ),
+    "Pool3DLayer": (
+        partial(layers.Pool3DLayer, pool_size=(2, 3, 2), stride=1),
+        VOLUMES,
+    ),
     "RandomizedRectifierLayer": (layers.RandomizedRectifierLayer, MAPS),
     "ReshapeLayer": (partial(layers.ReshapeLayer, shape=([0], [2], -1)), MAPS),
     "ScaleLayer": (layers.ScaleLayer, MAPS),
     "SliceLayer": (partial(layers.SliceLayer, indices=slice(1, -1), axis=2), MAPS),
     "SliceLayer, one index": (partial(layers.SliceLayer, indices=-1, axis=1), MAPS),
+    "SpatialPyramidPoolingLayer": (
+        partial(layers.SpatialPyramidPoolingLayer, pool_dims=[2, 1]),
+        IMAGES,
+    ),
     "StandardizationLayer": (layers.StandardizationLayer, MAPS),
     "StandardizationLayer, features": (
         partial(layers.StandardizationLayer, axes="features"),
         MAPS,
+    ),
+    "Upscale1DLayer": (
+        partial(layers.Upscale1DLayer, scale_factor=2, mode="linear"),
+        SEQUENCES,
+    ),
+    "Upscale2DLayer": (partial(layers.Upscale2DLayer, scale_factor=(1, 2)), IMAGES),
+    "Upscale3DLayer": (
+        partial(layers.Upscale3DLayer, scale_factor=(3, 1, 2), mode="dilate"),
+        VOLUMES,
     ),
 }
 

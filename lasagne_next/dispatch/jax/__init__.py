@@ -6,6 +6,16 @@ from lasagne_next.dispatch.jax import (
     markers,
     matrix_product,
     pooling,
+    resampling,
+    shuffling,
 )
 
-__all__ = ["convolution", "lambert_w", "markers", "matrix_product", "pooling"]
+__all__ = [
+    "convolution",
+    "lambert_w",
+    "markers",
+    "matrix_product",
+    "pooling",
+    "resampling",
+    "shuffling",
+]

@@ -7,6 +7,8 @@ from lasagne_next.dispatch.numba import (
     markers,
     matrix_product,
     pooling,
+    resampling,
+    shuffling,
 )
 
 __all__ = [
@@ -16,4 +18,6 @@ __all__ = [
     "markers",
     "matrix_product",
     "pooling",
+    "resampling",
+    "shuffling",
 ]

@@ -8,6 +8,7 @@ import numpy as np
 from pytensor.link.numba.dispatch import basic as numba_basic
 from pytensor.link.numba.dispatch.basic import register_funcify_default_op_cache_key
 
+from lasagne_next.dispatch.numba.shapes import in_three_axes, make_shaping
 from lasagne_next.ops.pooling import (
     AveragePool,
     AveragePoolGradient,
@@ -27,56 +28,11 @@ __all__ = [
 CACHE_VERSION = 1  # raise when anything below changes
 
 
-def _in_three_axes(values, missing):
-    """Put values for absent axes before those of the last ones."""
-    return (missing,) * (3 - len(values)) + tuple(values)
-
-
-def _shaping(ndim):
-    """Make functions from and to (planes, depth, rows, columns)."""
-    if ndim == 1:
-
-        @numba_basic.numba_njit
-        def as_planes(x):
-            n, c, w = x.shape
-            return np.ascontiguousarray(x).reshape((n * c, 1, 1, w))
-
-        @numba_basic.numba_njit
-        def as_like(planes, x):
-            return planes.reshape((x.shape[0], x.shape[1], planes.shape[3]))
-
-    elif ndim == 2:
-
-        @numba_basic.numba_njit
-        def as_planes(x):
-            n, c, h, w = x.shape
-            return np.ascontiguousarray(x).reshape((n * c, 1, h, w))
-
-        @numba_basic.numba_njit
-        def as_like(planes, x):
-            _, _, h, w = planes.shape
-            return planes.reshape((x.shape[0], x.shape[1], h, w))
-
-    else:
-
-        @numba_basic.numba_njit
-        def as_planes(x):
-            n, c, d, h, w = x.shape
-            return np.ascontiguousarray(x).reshape((n * c, d, h, w))
-
-        @numba_basic.numba_njit
-        def as_like(planes, x):
-            _, d, h, w = planes.shape
-            return planes.reshape((x.shape[0], x.shape[1], d, h, w))
-
-    return as_planes, as_like
-
-
 def _counting(windows):
     """Make the function that counts the windows of planes."""
-    extents = _in_three_axes(windows.extent, 1)
-    strides = _in_three_axes(windows.stride, 1)
-    pads = _in_three_axes(windows.pad, (0, 0))
+    extents = in_three_axes(windows.extent, 1)
+    strides = in_three_axes(windows.stride, 1)
+    pads = in_three_axes(windows.pad, (0, 0))
     ignore_border = windows.ignore_border
 
     @numba_basic.numba_njit
@@ -108,10 +64,10 @@ def _over_rows(windows, work):
     with rows: those of the size of the input first, and windows from `lowest` to
     before `highest`, whose element lies at ``window * stride + offset``.
     """
-    depth, height, width = _in_three_axes(windows.size, 1)
-    stride_d, stride_h, stride_w = _in_three_axes(windows.stride, 1)
-    step_d, step_h, step_w = _in_three_axes(windows.dilation, 1)
-    pads = _in_three_axes(windows.pad, (0, 0))
+    depth, height, width = in_three_axes(windows.size, 1)
+    stride_d, stride_h, stride_w = in_three_axes(windows.stride, 1)
+    step_d, step_h, step_w = in_three_axes(windows.dilation, 1)
+    pads = in_three_axes(windows.pad, (0, 0))
     before_d, before_h, before_w = (pair[0] for pair in pads)
 
     @numba_basic.numba_njit
@@ -153,7 +109,7 @@ def numba_funcify_max_pool(op, node, **kwargs):
     """Return a function of the input."""
     dtype = node.outputs[0].type.numpy_dtype.type
     stride = op.windows.stride[-1]
-    as_planes, as_like = _shaping(op.windows.ndim)
+    as_planes, from_planes = make_shaping(op.windows.ndim)
     counts = _counting(op.windows)
 
     @numba_basic.numba_njit
@@ -171,7 +127,7 @@ def numba_funcify_max_pool(op, node, **kwargs):
         d, h, w = counts(planes)
         out = np.full((planes.shape[0], d, h, w), -np.inf, dtype)
         rows(planes, out, planes, out)
-        return as_like(out, x)
+        return from_planes(out, x.shape[0], x.shape[1])
 
     return max_pool, CACHE_VERSION
 
@@ -181,7 +137,7 @@ def numba_funcify_max_pool_gradient(op, node, **kwargs):
     """Return a function of input, pooled values, and their gradient."""
     dtype = node.outputs[0].type.numpy_dtype.type
     stride = op.windows.stride[-1]
-    as_planes, as_like = _shaping(op.windows.ndim)
+    as_planes, from_planes = make_shaping(op.windows.ndim)
 
     @numba_basic.numba_njit
     def add_to_largest(large, small, sums, values, offset, lowest, highest):
@@ -198,7 +154,7 @@ def numba_funcify_max_pool_gradient(op, node, **kwargs):
         planes = as_planes(x)
         sums = np.zeros(planes.shape, dtype)
         rows(planes, as_planes(pooled), sums, as_planes(values))
-        return as_like(sums, x)
+        return from_planes(sums, x.shape[0], x.shape[1])
 
     return max_pool_gradient, CACHE_VERSION
 
@@ -208,7 +164,7 @@ def numba_funcify_max_pool_selection(op, node, **kwargs):
     """Return a function of input, pooled values, and values in the input's shape."""
     dtype = node.outputs[0].type.numpy_dtype.type
     stride = op.windows.stride[-1]
-    as_planes, as_like = _shaping(op.windows.ndim)
+    as_planes, from_planes = make_shaping(op.windows.ndim)
 
     @numba_basic.numba_njit
     def collect(large, small, values, sums, offset, lowest, highest):
@@ -224,17 +180,17 @@ def numba_funcify_max_pool_selection(op, node, **kwargs):
         small = as_planes(pooled)
         sums = np.zeros(small.shape, dtype)
         rows(as_planes(x), small, as_planes(values), sums)
-        return as_like(sums, x)
+        return from_planes(sums, x.shape[0], x.shape[1])
 
     return max_pool_selection, CACHE_VERSION
 
 
 def _dividing(op, dtype):
     """Make the function that divides windows by what each of them covers."""
-    sizes = _in_three_axes(op.windows.size, 1)
-    strides = _in_three_axes(op.windows.stride, 1)
-    steps = _in_three_axes(op.windows.dilation, 1)
-    pads = _in_three_axes(op.windows.pad, (0, 0))
+    sizes = in_three_axes(op.windows.size, 1)
+    strides = in_three_axes(op.windows.stride, 1)
+    steps = in_three_axes(op.windows.dilation, 1)
+    pads = in_three_axes(op.windows.pad, (0, 0))
     count_padding = op.count_padding
 
     @numba_basic.numba_njit
@@ -278,7 +234,7 @@ def numba_funcify_average_pool(op, node, **kwargs):
     """Return a function of the input."""
     dtype = node.outputs[0].type.numpy_dtype.type
     stride = op.windows.stride[-1]
-    as_planes, as_like = _shaping(op.windows.ndim)
+    as_planes, from_planes = make_shaping(op.windows.ndim)
     counts = _counting(op.windows)
     divide = _dividing(op, dtype)
 
@@ -296,7 +252,7 @@ def numba_funcify_average_pool(op, node, **kwargs):
         out = np.zeros((planes.shape[0], d, h, w), dtype)
         rows(planes, out, planes, out)
         divide(out, planes.shape[1], planes.shape[2], planes.shape[3], out)
-        return as_like(out, x)
+        return from_planes(out, x.shape[0], x.shape[1])
 
     return average_pool, CACHE_VERSION
 
@@ -306,7 +262,7 @@ def numba_funcify_average_pool_gradient(op, node, **kwargs):
     """Return a function of the input, for its shape, and of values to share."""
     dtype = node.outputs[0].type.numpy_dtype.type
     stride = op.windows.stride[-1]
-    as_planes, as_like = _shaping(op.windows.ndim)
+    as_planes, from_planes = make_shaping(op.windows.ndim)
     divide = _dividing(op, dtype)
 
     @numba_basic.numba_njit
@@ -324,6 +280,6 @@ def numba_funcify_average_pool_gradient(op, node, **kwargs):
         shares = np.empty(given.shape, dtype)
         divide(given, planes.shape[1], planes.shape[2], planes.shape[3], shares)
         rows(sums, shares, sums, shares)
-        return as_like(sums, x)
+        return from_planes(sums, x.shape[0], x.shape[1])
 
     return average_pool_gradient, CACHE_VERSION
