@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from recipes.command import print_table
 
-__all__ = ["Claim", "NearClaim", "near", "print_claims"]
+__all__ = ["Claim", "NearClaim", "digits", "near", "print_claims"]
 
 
 class Claim(NamedTuple):
@@ -45,12 +45,37 @@ class Claim(NamedTuple):
     def reference(self):
         """The bounds in words."""
         if self.least == self.most:
-            return f"{self.most:.4g}"
+            return digits(self.most)
         if self.least == -math.inf:
-            return f"at most {self.most:.4g}"
+            return f"at most {digits(self.most, 4)}"
         if self.most == math.inf:
-            return f"at least {self.least:.4g}"
+            return f"at least {digits(self.least, 4)}"
         return f"{self.least:.4g} to {self.most:.4g}"
+
+
+def digits(number, significant=5):
+    """Write a number: whole ones in full, others rounded.
+
+    Parameters
+    ----------
+    number : float
+        The number.
+    significant : int, default 5
+        How many digits of a number that is not whole are shown.
+
+    Returns
+    -------
+    str
+        The number in words.
+
+    Examples
+    --------
+    >>> digits(392500), digits(0.123456789)
+    ('392,500', '0.12346')
+    """
+    if abs(number) < 1e9 and number == int(number):
+        return f"{int(number):,}"
+    return f"{number:.{significant}g}"
 
 
 def print_claims(claims):
@@ -78,7 +103,7 @@ def print_claims(claims):
     rows = [("claim", "measured", "reference", "")]
     for claim in claims:
         verdict = "holds" if claim.holds else "does not hold"
-        rows.append((claim.text, f"{claim.measured:.5g}", claim.reference, verdict))
+        rows.append((claim.text, digits(claim.measured), claim.reference, verdict))
     print_table(rows)
     return {claim.text: claim for claim in claims}
 

@@ -1,6 +1,5 @@
 """The recipes on parameters that are expressions, as a user runs them."""
 
-import importlib
 import math
 import os
 
@@ -10,38 +9,14 @@ import pytensor
 import pytest
 from scipy.optimize import minimize
 
-import lasagne_next
 from lasagne_next.layers import count_params, get_output
 from recipes import claims, data, training
 from recipes.data import plane
 from recipes.parameters import bayes_by_backprop, classifier, compress, made
+from tests.recipes.running import run, smoke_runs
 
 NAMES = ("lora", "compress", "made", "invertible_linear", "bayes_by_backprop")
-
-
-def run(name, *arguments):
-    """Run a recipe with the package generator put back afterwards."""
-    recipe = importlib.import_module(f"recipes.parameters.{name}")
-    before = lasagne_next.random.get_rng()
-    numbers = recipe.main([*map(str, arguments)])
-    lasagne_next.random.set_rng(before)
-    return numbers
-
-
-@pytest.fixture(scope="module")
-def small(tmp_path_factory):
-    """Return a function from the name of a recipe to the numbers of its smoke run."""
-    done = {}
-
-    def numbers(name):
-        if name not in done:
-            folder = tmp_path_factory.mktemp(name)
-            arguments = ["--smoke", "--backend", "python", "--output", folder]
-            done[name] = run(name, *arguments), folder
-        return done[name][0]
-
-    numbers.folder = lambda name: numbers(name) and done[name][1]
-    return numbers
+small = smoke_runs("parameters")
 
 
 def test_lora_learns_what_the_frozen_network_cannot_read(small):
@@ -287,5 +262,5 @@ def test_training_shows_all_examples_in_another_order_each_time():
 @pytest.mark.parametrize("name", NAMES)
 def test_all_claims_hold_in_full(name, tmp_path):
     """Catches whatever makes the full run on the default backend worse."""
-    numbers = run(name, "--output", tmp_path)
+    numbers = run(f"parameters.{name}", "--output", tmp_path)
     assert [text for text, holds in numbers["holds"].items() if not holds] == []
