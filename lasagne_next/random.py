@@ -7,6 +7,7 @@ reproduces a whole run on one backend.
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 
 import numpy as np
@@ -85,6 +86,20 @@ def draw_seed():
     return int(draw(1, _SEED_LIMIT))
 
 
+_observers = []
+
+
+@contextlib.contextmanager
+def observed_draws():
+    """Collect the draws that any stream makes inside a ``with`` block, in order."""
+    draws = []
+    _observers.append(draws)
+    try:
+        yield draws
+    finally:
+        _observers.pop()
+
+
 class RandomStream:
     """A seeded source of symbolic random draws.
 
@@ -122,6 +137,8 @@ class RandomStream:
             # PyTensor would rather see updates passed to each function (since 3.0).
             warnings.simplefilter("ignore", DeprecationWarning)
             state.default_update = next_state
+        for draws in _observers:
+            draws.append(draw)
         return draw
 
     def uniform(self, size, low=0.0, high=1.0, dtype=None):

@@ -19,6 +19,13 @@ _MOMENTS = "learning_rate={}, beta1=0.9, beta2=0.999, epsilon=1e-08"
 _TAGS = "tags={'regularizable': True}, **kwargs"
 _FILL = "W=GlorotUniform(gain=1.0), b=Constant(val=0.0), nonlinearity=rectify"
 
+_LOOP = (
+    "hid_init=Constant(val=0.0), backwards=False, learn_init=False, gradient_steps=-1, "
+    "grad_clipping=0, unroll_scan=False, precompute_input=True, mask_input=None, "
+    "only_return_final=False, **kwargs"
+)
+_NO_PEEP, _TANH = "Gate(W_cell=None)", "Gate(W_cell=None, nonlinearity=tanh)"
+
 # Module path: names and their arguments. What follows them here and not there must be
 # optional, so that a call written for the contract works.
 CONTRACT = {
@@ -111,6 +118,21 @@ CONTRACT = {
     "layers.embedding": {
         "EmbeddingLayer": "incoming, input_size, output_size, "
         "W=Normal(std=0.01, mean=0.0), **kwargs",
+    },
+    "layers.recurrent": {
+        "CustomRecurrentLayer": "incoming, input_to_hidden, hidden_to_hidden, "
+        f"nonlinearity=rectify, {_LOOP}",
+        "RecurrentLayer": "incoming, num_units, W_in_to_hid=Uniform(range=(-0.01, "
+        "0.01)), W_hid_to_hid=Uniform(range=(-0.01, 0.01)), b=Constant(val=0.0), "
+        f"nonlinearity=rectify, {_LOOP}",
+        "Gate": "W_in=Normal(std=0.1, mean=0.0), W_hid=Normal(std=0.1, mean=0.0), "
+        "W_cell=Normal(std=0.1, mean=0.0), b=Constant(val=0.0), nonlinearity=sigmoid",
+        "LSTMLayer": "incoming, num_units, ingate=Gate(), forgetgate=Gate(), "
+        f"cell={_TANH}, outgate=Gate(), nonlinearity=tanh, "
+        "cell_init=Constant(val=0.0), "
+        + _LOOP.replace("gradient", "peepholes=True, gradient"),
+        "GRULayer": f"incoming, num_units, resetgate={_NO_PEEP}, "
+        f"updategate={_NO_PEEP}, hidden_update={_TANH}, {_LOOP}",
     },
     "layers.special": {
         "NonlinearityLayer": "incoming, nonlinearity=rectify, **kwargs",

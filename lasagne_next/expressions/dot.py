@@ -8,7 +8,8 @@ import pytensor.tensor as pt
 from pytensor.scalar import upcast
 from pytensor.tensor.type import TensorType
 
-from lasagne_next.expressions.linear_maps import Dense, Scatter, multiplied
+from lasagne_next.expressions.linear_maps import Dense, Scatter, Written, multiplied
+from lasagne_next.expressions.linear_maps.base import MANY
 from lasagne_next.expressions.recognition import recognise
 
 __all__ = ["dot", "take"]
@@ -34,9 +35,9 @@ def dot(x, W, structured=True, uses=1):
     structured : bool, default True
         Whether to use the structure. False multiplies by W itself, so that W stays in
         the graph and a gradient with respect to W can be taken.
-    uses : int, default 1
+    uses : int or None, default 1
         How often the same W is applied to that many rows, as in the steps of a
-        recurrence.
+        recurrence; None if unknown.
 
     Returns
     -------
@@ -69,7 +70,10 @@ def dot(x, W, structured=True, uses=1):
     found = recognise(W)
     if None in found.shape:
         return pt.dot(x, W)
-    chosen = found.best_for(None if batch is None else batch * uses, least=uses)
+    rows = None if None in (batch, uses) else batch * uses
+    chosen = found.best_for(rows, least=uses or 1)
+    if uses != 1 and not _pays_each_time(chosen, found, batch, uses):
+        chosen = Written(found)
     if isinstance(chosen, Dense):
         return pt.dot(x, chosen.expression)
     if x.ndim == 2:
@@ -133,6 +137,19 @@ def _has_structure_worth_a_look(x, W):
         and W.ndim == 2
         and x.ndim > 0
         and W.owner is not None
+    )
+
+
+def _pays_each_time(chosen, found, batch, uses):
+    """Tell whether a form is cheap although all of it is computed at every use.
+
+    In a loop, what a form needs before it is applied, such as a factorisation, counts
+    again in every step, where a written matrix is made once.
+    """
+    uses, written = uses or MANY, Written(found)
+    return all(
+        uses * chosen.apply_cost(rows) <= written.apply_cost(uses * rows)
+        for rows in ([1, MANY] if batch is None else [batch])
     )
 
 

@@ -126,11 +126,12 @@ class DenseLayer(Layer):
         """Map the leading axes to themselves and all others to the units."""
         return (*input_shape[: self.num_leading_axes], self.num_units)
 
-    def get_output_for(self, input, structured=True, **kwargs):
+    def get_output_for(self, input, structured=True, uses=1, **kwargs):
         """Return ``nonlinearity(dot(input, W) + b)``, SHAPE (leading..., num_units).
 
         The product uses the structure of W (:func:`lasagne_next.expressions.dot`),
-        unless `structured` is False: then W itself stays in the graph.
+        unless `structured` is False: then W itself stays in the graph. `uses` tells how
+        often the layer is applied in all, as in the steps of a recurrence.
         """
         leading = self.num_leading_axes
         if leading < 0:
@@ -140,7 +141,7 @@ class DenseLayer(Layer):
             shape = (*input.shape[:leading], self._count_inputs())
             input = input.reshape(shape)  # (leading..., num_inputs)
         W = declare_unit_axes(self.W, (None, self.num_units))
-        activation = expressions.dot(input, W, structured)  # (leading..., num_units)
+        activation = expressions.dot(input, W, structured, uses)  # (..., num_units)
         if self.b is not None:
             activation = activation + declare_unit_axes(self.b, (self.num_units,))
         return self.nonlinearity(activation)

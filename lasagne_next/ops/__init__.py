@@ -7,6 +7,7 @@ from lasagne_next.ops.convolution import (
     convolve,
     convolve_transposed,
 )
+from lasagne_next.ops.gradient_clip import GradientClip, clip_gradient
 from lasagne_next.ops.lambert_w import LambertW, lambert_w
 from lasagne_next.ops.matrix_product import MatrixProduct, matrix_product
 from lasagne_next.ops.pooling import AveragePool, MaxPool, pool
@@ -22,6 +23,7 @@ __all__ = [
     "AveragePool",
     "Convolution",
     "FilterGradient",
+    "GradientClip",
     "LambertW",
     "MatrixProduct",
     "MaxPool",
@@ -29,6 +31,7 @@ __all__ = [
     "PixelUnshuffle",
     "TransposedConvolution",
     "Upsampling",
+    "clip_gradient",
     "convolve",
     "convolve_transposed",
     "lambert_w",

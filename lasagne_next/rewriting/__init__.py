@@ -12,6 +12,7 @@ from lasagne_next.rewriting import (
     matrix_product,
     reductions,
     reshape,
+    scan,
 )
 
 __all__ = [
@@ -21,4 +22,5 @@ __all__ = [
     "matrix_product",
     "reductions",
     "reshape",
+    "scan",
 ]

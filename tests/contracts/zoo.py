@@ -5,13 +5,14 @@ from functools import partial
 import pytensor.tensor as pt
 
 from lasagne_next import layers, updates
-from lasagne_next.init import GlorotUniform
+from lasagne_next.init import Constant, GlorotUniform, Normal
 from lasagne_next.layers import DenseLayer
 
 # What has no output map of its own: the bases, and the input.
+# Cells have none either: they are tested by what runs them.
 BASES = {layers.Layer, layers.MergeLayer, layers.InputLayer}
 
-FLAT, MAPS = (None, 7), (None, 3, 5, 2)
+FLAT, MAPS, STEPS = (None, 7), (None, 3, 5, 2), (None, 3, 2)
 SEQUENCES, IMAGES, VOLUMES = (None, 3, 7), (None, 4, 7, 5), (None, 2, 3, 5, 4)
 
 
@@ -23,6 +24,91 @@ def inverse(incoming, name=None):
 
     encoder = DenseLayer(incoming, 3, W=weights, b=None, nonlinearity=pt.tanh)
     return layers.InverseLayer(encoder, encoder, name=name)
+
+
+def weights_like(incoming):
+    """Return an initialiser that draws numbers of the type of an input."""
+    dtype = incoming.input_var.dtype
+    return lambda shape: GlorotUniform()(shape).astype(dtype)
+
+
+def plain_recurrence(incoming, name=None, **params):
+    """Return a recurrent layer, whose weights belong to layers inside."""
+    weights = weights_like(incoming)
+    return layers.RecurrentLayer(
+        incoming, 3, weights, weights, b=None, nonlinearity=pt.tanh, name=name, **params
+    )
+
+
+def custom_recurrence(incoming, name=None, **params):
+    """Return a recurrence over maps, with a mask."""
+    weights = weights_like(incoming)
+
+    def network(channels):
+        below = layers.InputLayer((None, channels, 2))
+        return layers.NINLayer(below, 3, W=weights, b=None, nonlinearity=None)
+
+    return layers.CustomRecurrentLayer(
+        incoming, network(5), network(3), nonlinearity=pt.tanh, name=name, **params
+    )
+
+
+def gated(layer, gates, incoming, name=None, **params):
+    """Return a layer of gates, each parameter of which is given by its own name."""
+    made = {}
+    for gate, W_cell, nonlinearity in gates:
+        specs = {
+            start.strip("_to"): params.pop(f"{start}{gate}")
+            for start in ("W_in_to_", "W_hid_to_", "W_cell_to_", "b_")
+            if f"{start}{gate}" in params
+        }
+        specs.setdefault("W_cell", W_cell)
+        made[gate] = layers.Gate(**specs, nonlinearity=nonlinearity)
+    return layer(incoming, num_units=3, name=name, **made, **params)
+
+
+def lstm(incoming, **kwargs):
+    """Return an LSTM."""
+    sigmoid, normal = pt.sigmoid, Normal(0.1)
+    gates = [(gate, normal, sigmoid) for gate in ("ingate", "forgetgate", "outgate")]
+    return gated(
+        layers.LSTMLayer, [*gates, ("cell", None, pt.tanh)], incoming, **kwargs
+    )
+
+
+def gru(incoming, **kwargs):
+    """Return gated recurrent units."""
+    gates = [(gate, None, pt.sigmoid) for gate in ("updategate", "resetgate")]
+    gates.append(("hidden_update", None, pt.tanh))
+    return gated(layers.GRULayer, gates, incoming, **kwargs)
+
+
+class Smoother(layers.Cell):
+    """A cell that mixes what comes with what was."""
+
+    state_shapes, output_names = {"hid": (5, 2)}, ("hid",)
+
+    def __init__(self, incoming, rate, **kwargs):
+        super().__init__(incoming, **kwargs)
+        self.rate = self.add_param(rate, (5, 1), name="rate", regularizable=False)
+
+    def step(self, inputs, states, context, **kwargs):
+        return {"hid": inputs[0] + pt.tanh(self.rate * states["hid"])}
+
+
+def scanned(incoming, name=None, hid_init=None):
+    """Return a cell run backwards."""
+    cell = Smoother((None, 5, 2), weights_like(incoming))
+    initials = {"hid": hid_init or Constant(0)}
+    return layers.ScanLayer(incoming, cell, initials, backwards=True, name=name)
+
+
+def last_state(incoming, name=None):
+    """Return the last state of a recurrence."""
+    cell = Smoother((None, 5, 2), weights_like(incoming))
+    start = Constant(0)((1, 5, 2)).astype(incoming.input_var.dtype)
+    scan = layers.ScanLayer(incoming, cell, {"hid": start})
+    return layers.StateLayer(scan, name=name)
 
 
 def halves(x):
@@ -49,6 +135,7 @@ LAYERS = {
         partial(layers.ConcatLayer, cropping=[None, None, "center"]),
         [(None, 3, 7), (None, 5, 2)],
     ),
+    "CustomRecurrentLayer": (custom_recurrence, MAPS),
     "DenseLayer": (partial(DenseLayer, num_units=5), MAPS),
     "DenseLayer, two axes": (
         partial(DenseLayer, num_units=2, num_leading_axes=2, nonlinearity=None),
@@ -82,6 +169,7 @@ LAYERS = {
         IMAGES,
     ),
     "FlattenLayer": (partial(layers.FlattenLayer, outdim=3), MAPS),
+    "GRULayer": (gru, STEPS),
     "GaussianNoiseLayer": (layers.GaussianNoiseLayer, MAPS),
     "GroupNormLayer": (partial(layers.GroupNormLayer, num_groups=3), (None, 6, 5, 2)),
     "InstanceNormLayer": (layers.InstanceNormLayer, MAPS),
@@ -102,6 +190,7 @@ LAYERS = {
         partial(layers.MaxPool3DLayer, pool_size=2, ignore_border=False),
         VOLUMES,
     ),
+    "LSTMLayer": (lstm, STEPS),
     "NINLayer": (partial(layers.NINLayer, num_units=5), MAPS),
     "NINLayer, untied": (
         partial(layers.NINLayer, num_units=5, untie_biases=True),
@@ -136,8 +225,10 @@ LAYERS = {
         VOLUMES,
     ),
     "RandomizedRectifierLayer": (layers.RandomizedRectifierLayer, MAPS),
+    "RecurrentLayer": (plain_recurrence, MAPS),
     "ReshapeLayer": (partial(layers.ReshapeLayer, shape=([0], [2], -1)), MAPS),
     "ScaleLayer": (layers.ScaleLayer, MAPS),
+    "ScanLayer": (scanned, MAPS),
     "SliceLayer": (partial(layers.SliceLayer, indices=slice(1, -1), axis=2), MAPS),
     "SliceLayer, one index": (partial(layers.SliceLayer, indices=-1, axis=1), MAPS),
     "SpatialPyramidPoolingLayer": (
@@ -158,6 +249,7 @@ LAYERS = {
         partial(layers.Upscale3DLayer, scale_factor=(3, 1, 2), mode="dilate"),
         VOLUMES,
     ),
+    "StateLayer": (last_state, MAPS),
 }
 
 DRAWS = {"EmbeddingLayer": lookups}
@@ -183,6 +275,12 @@ RULES = {
 }
 
 
+def loops(name):
+    """Tell whether a layer of the zoo loops over time."""
+    kind = name.split(",")[0]
+    return kind == "StateLayer" or kind in layers.recurrent.__all__
+
+
 def public_layers():
     """Return the names of the layer classes that users build networks of."""
     kinds = {name: getattr(layers, name) for name in layers.__all__}
@@ -190,7 +288,7 @@ def public_layers():
         kind.__name__
         for kind in kinds.values()
         if isinstance(kind, type) and issubclass(kind, layers.Layer)
-        if kind not in BASES
+        if kind not in BASES and not issubclass(kind, layers.Cell)
     }
 
 

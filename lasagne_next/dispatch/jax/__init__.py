@@ -7,7 +7,10 @@ from lasagne_next.dispatch.jax import (
     matrix_product,
     pooling,
     resampling,
+    scan,
     shuffling,
+    sizes,
+    subtensor,
 )
 
 __all__ = [
@@ -17,5 +20,8 @@ __all__ = [
     "matrix_product",
     "pooling",
     "resampling",
+    "scan",
     "shuffling",
+    "sizes",
+    "subtensor",
 ]

@@ -54,6 +54,13 @@ def get_output(layer_or_layers, inputs=None, **kwargs):
     >>> get_output(network, pt.matrix("x"), deterministic=True).type.shape
     (None, 3)
     """
+    outputs, evaluated = evaluate(layer_or_layers, inputs, kwargs)
+    _warn_unused(kwargs, evaluated)
+    return outputs
+
+
+def evaluate(layer_or_layers, inputs, kwargs):
+    """Return what `get_output` returns, and the layers that were evaluated for it."""
     given = inputs if isinstance(inputs, dict) else {}
     _check_keys("get_output", given)
     wanted = as_list(layer_or_layers)
@@ -78,8 +85,8 @@ def get_output(layer_or_layers, inputs=None, **kwargs):
         except Exception as error:
             annotate(error, layer, _input_shapes(layer))
             raise
-    _warn_unused(kwargs, evaluated)
-    return _like(layer_or_layers, [outputs[layer] for layer in wanted])
+    results = _like(layer_or_layers, [outputs[layer] for layer in wanted])
+    return results, evaluated
 
 
 def get_output_shape(layer_or_layers, input_shapes=None):
@@ -206,13 +213,7 @@ def _warn_unused(kwargs, layers):
     unused = set(kwargs) - {"deterministic"}
     if not unused:
         return
-    accepted = {"deterministic"}
-    for layer in layers:
-        accepted.update(getattr(layer, "get_output_kwargs", ()))
-        try:
-            accepted.update(inspect_kwargs(layer.get_output_for))
-        except (TypeError, ValueError):
-            continue  # what has no signature cannot be judged
+    accepted = {"deterministic", *accepted_keywords(layers)}
     unused -= accepted
     if unused:
         words = "\n  ".join(word + _hint(word, accepted) for word in sorted(unused))
@@ -220,6 +221,18 @@ def _warn_unused(kwargs, layers):
             f"get_output() was called with unused keyword arguments:\n  {words}",
             stacklevel=3,
         )
+
+
+def accepted_keywords(layers):
+    """Return the keywords that layers, or those that they pass some to, know."""
+    accepted = set()
+    for layer in layers:
+        accepted.update(getattr(layer, "get_output_kwargs", ()))
+        try:
+            accepted.update(inspect_kwargs(layer.get_output_for))
+        except (TypeError, ValueError):
+            continue  # what has no signature cannot be judged
+    return accepted
 
 
 def _hint(word, accepted):

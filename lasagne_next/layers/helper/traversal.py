@@ -7,7 +7,7 @@ from lasagne_next.layers.base import layers_below
 __all__ = ["get_all_layers"]
 
 
-def get_all_layers(layer, treat_as_input=None):
+def get_all_layers(layer, treat_as_input=None, inner=False):
     """List the layers of a network, each after those it depends on.
 
     Parameters
@@ -17,6 +17,11 @@ def get_all_layers(layer, treat_as_input=None):
     treat_as_input : Layer or iterable of Layer, optional
         Layers that are listed without those below them, as far as nothing else needs
         these.
+    inner : bool, default False
+        Whether to list the layers inside of layers too, each group before the layer
+        that holds it: the two networks of a
+        :class:`~lasagne_next.layers.CustomRecurrentLayer`, say. They are not part of
+        the network that :func:`~lasagne_next.layers.get_output` evaluates.
 
     Returns
     -------
@@ -49,6 +54,12 @@ def get_all_layers(layer, treat_as_input=None):
         if current in opened or current in cut:
             pending.pop()
             if current not in placed:
+                if inner:
+                    held = [
+                        each for each in inner_layers(current) if each not in placed
+                    ]
+                    placed.update(held)
+                    order.extend(held)
                 placed.add(current)
                 order.append(current)
         else:
@@ -57,6 +68,13 @@ def get_all_layers(layer, treat_as_input=None):
                 each for each in reversed(layers_below(current)) if each not in placed
             )
     return order
+
+
+def inner_layers(layer):
+    """List the layers inside of a layer, at any depth."""
+    if not hasattr(layer, "get_inner_layers"):
+        return []
+    return get_all_layers(layer.get_inner_layers(), inner=True)
 
 
 def as_list(layer_or_layers):

@@ -1,0 +1,1 @@
+"""Tests of recurrent layers, cells and containers."""
