@@ -18,6 +18,10 @@ FILES = sorted(ROOT.rglob("*.py"))
 _MOMENTS = "learning_rate={}, beta1=0.9, beta2=0.999, epsilon=1e-08"
 _TAGS = "tags={'regularizable': True}, **kwargs"
 _FILL = "W=GlorotUniform(gain=1.0), b=Constant(val=0.0), nonlinearity=rectify"
+_FILTERS = "incoming, num_filters, filter_size"
+_UNTIED = f"untie_biases=False, {_FILL}"
+_CONVOLVED = f"{_UNTIED}, flip_filters=True, convolution=None, **kwargs"
+_SPREAD = f"{_UNTIED}, flip_filters=False, output_size=None, **kwargs"
 
 _LOOP = (
     "hid_init=Constant(val=0.0), backwards=False, learn_init=False, gradient_steps=-1, "
@@ -71,6 +75,26 @@ CONTRACT = {
         "StandardizationLayer": "incoming, axes='auto', epsilon=0.0001, **kwargs",
         "instance_norm": "layer, learn_scale=True, learn_bias=True, **kwargs",
         "layer_norm": "layer, **kwargs",
+    },
+    "layers.conv": {
+        "conv_output_length": "input_length, filter_size, stride, pad=0",
+        "conv_input_length": "output_length, filter_size, stride, pad=0",
+        "BaseConvLayer": f"{_FILTERS}, stride=1, pad=0, {_UNTIED}, "
+        "flip_filters=True, num_groups=1, n=None, **kwargs",
+        "BaseConvLayer.convolve": "self, input, **kwargs",
+        "BaseConvLayer.get_W_shape": "self",
+        "Conv1DLayer": f"{_FILTERS}, stride=1, pad=0, {_CONVOLVED}",
+        "Conv2DLayer": f"{_FILTERS}, stride=(1, 1), pad=0, {_CONVOLVED}",
+        "Conv3DLayer": f"{_FILTERS}, stride=(1, 1, 1), pad=0, {_CONVOLVED}",
+        "TransposedConv1DLayer": f"{_FILTERS}, stride=1, crop=0, {_SPREAD}",
+        "TransposedConv2DLayer": f"{_FILTERS}, stride=(1, 1), crop=0, {_SPREAD}",
+        "TransposedConv3DLayer": f"{_FILTERS}, stride=(1, 1, 1), crop=0, {_SPREAD}",
+        "DilatedConv2DLayer": f"{_FILTERS}, dilation=(1, 1), pad=0, {_UNTIED}, "
+        "flip_filters=False, **kwargs",
+    },
+    "layers.local": {
+        "LocallyConnected2DLayer": f"{_FILTERS}, stride=(1, 1), pad='same', {_UNTIED}, "
+        "flip_filters=True, channelwise=False, **kwargs",
     },
     "layers.pool": {
         "pool_output_length": "input_length, pool_size, stride, pad, ignore_border",
@@ -244,6 +268,9 @@ SIGNATURES = [
 
 # Reachable by their module only, as in the contract.
 UNLISTED = {
+    "layers.conv.BaseConvLayer",
+    "layers.conv.conv_input_length",
+    "layers.conv.conv_output_length",
     "layers.pool.pool_2d_nxn_regions",
     "layers.pool.pool_output_length",
     "objectives.align_targets",
@@ -251,6 +278,8 @@ UNLISTED = {
 }
 
 ALIASES = {
+    "layers.Deconv2DLayer": "layers.TransposedConv2DLayer",
+    "layers.Deconv3DLayer": "layers.TransposedConv3DLayer",
     "layers.dropout": "layers.DropoutLayer",
     "layers.spatial_dropout": "layers.dropout_channels",
     "layers.flatten": "layers.FlattenLayer",

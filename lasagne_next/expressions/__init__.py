@@ -2,6 +2,7 @@
 
 from lasagne_next.expressions.base import ParameterExpression
 from lasagne_next.expressions.blocks import BlockDiagonal, Kronecker, Monarch
+from lasagne_next.expressions.convolve import convolve
 from lasagne_next.expressions.determinant import (
     LUInvertible,
     log_abs_det,
@@ -61,6 +62,7 @@ __all__ = [
     "WeightNorm",
     "WeightStandardised",
     "carry_state",
+    "convolve",
     "dot",
     "exponential_average",
     "kl_to_normal_prior",

@@ -2,10 +2,12 @@
 
 from lasagne_next.layers import (
     base,
+    conv,
     dense,
     embedding,
     helper,
     input,
+    local,
     merge,
     noise,
     normalization,
@@ -15,6 +17,22 @@ from lasagne_next.layers import (
     special,
 )
 from lasagne_next.layers.base import Layer, MergeLayer
+from lasagne_next.layers.conv import (
+    Conv1DLayer,
+    Conv2DLayer,
+    Conv3DLayer,
+    Deconv1DLayer,
+    Deconv2DLayer,
+    Deconv3DLayer,
+    DepthwiseConv1DLayer,
+    DepthwiseConv2DLayer,
+    DilatedConv2DLayer,
+    SeparableConv1DLayer,
+    SeparableConv2DLayer,
+    TransposedConv1DLayer,
+    TransposedConv2DLayer,
+    TransposedConv3DLayer,
+)
 from lasagne_next.layers.dense import DenseLayer, NINLayer
 from lasagne_next.layers.embedding import EmbeddingLayer
 from lasagne_next.layers.helper import (
@@ -29,6 +47,7 @@ from lasagne_next.layers.helper import (
     set_all_param_values,
 )
 from lasagne_next.layers.input import InputLayer
+from lasagne_next.layers.local import LocallyConnected2DLayer
 from lasagne_next.layers.merge import (
     ConcatLayer,
     ElemwiseMergeLayer,
@@ -116,8 +135,17 @@ __all__ = [
     "BiasLayer",
     "Cell",
     "ConcatLayer",
+    "Conv1DLayer",
+    "Conv2DLayer",
+    "Conv3DLayer",
     "CustomRecurrentLayer",
+    "Deconv1DLayer",
+    "Deconv2DLayer",
+    "Deconv3DLayer",
     "DenseLayer",
+    "DepthwiseConv1DLayer",
+    "DepthwiseConv2DLayer",
+    "DilatedConv2DLayer",
     "DimshuffleLayer",
     "DropoutLayer",
     "ElemwiseMergeLayer",
@@ -141,6 +169,7 @@ __all__ = [
     "Layer",
     "LayerNormLayer",
     "LocalResponseNormalization2DLayer",
+    "LocallyConnected2DLayer",
     "MaxPool1DLayer",
     "MaxPool2DLayer",
     "MaxPool3DLayer",
@@ -160,10 +189,15 @@ __all__ = [
     "ReshapeLayer",
     "ScaleLayer",
     "ScanLayer",
+    "SeparableConv1DLayer",
+    "SeparableConv2DLayer",
     "SliceLayer",
     "SpatialPyramidPoolingLayer",
     "StandardizationLayer",
     "StateLayer",
+    "TransposedConv1DLayer",
+    "TransposedConv2DLayer",
+    "TransposedConv3DLayer",
     "Upscale1DLayer",
     "Upscale2DLayer",
     "Upscale3DLayer",
@@ -172,6 +206,7 @@ __all__ = [
     "base",
     "batch_norm",
     "concat",
+    "conv",
     "copy_network",
     "count_params",
     "dense",
@@ -190,6 +225,7 @@ __all__ = [
     "input",
     "instance_norm",
     "layer_norm",
+    "local",
     "merge",
     "noise",
     "normalization",

@@ -136,10 +136,49 @@ LAYERS = {
         [(None, 3, 7), (None, 5, 2)],
     ),
     "CustomRecurrentLayer": (custom_recurrence, MAPS),
+    "Conv1DLayer": (
+        partial(
+            layers.Conv1DLayer, num_filters=2, filter_size=2, pad="causal", dilation=3
+        ),
+        SEQUENCES,
+    ),
+    "Conv2DLayer": (
+        partial(layers.Conv2DLayer, num_filters=6, filter_size=(3, 2), num_groups=2),
+        IMAGES,
+    ),
+    "Conv2DLayer, untied": (
+        partial(
+            layers.Conv2DLayer,
+            num_filters=3,
+            filter_size=2,
+            stride=(2, 1),
+            pad="same",
+            untie_biases=True,
+        ),
+        IMAGES,
+    ),
+    "Conv3DLayer": (
+        partial(layers.Conv3DLayer, num_filters=3, filter_size=2, flip_filters=False),
+        VOLUMES,
+    ),
     "DenseLayer": (partial(DenseLayer, num_units=5), MAPS),
     "DenseLayer, two axes": (
         partial(DenseLayer, num_units=2, num_leading_axes=2, nonlinearity=None),
         MAPS,
+    ),
+    "DepthwiseConv1DLayer": (
+        partial(layers.DepthwiseConv1DLayer, filter_size=3),
+        SEQUENCES,
+    ),
+    "DepthwiseConv2DLayer": (
+        partial(layers.DepthwiseConv2DLayer, filter_size=(3, 2), depth_multiplier=2),
+        IMAGES,
+    ),
+    "DilatedConv2DLayer": (
+        partial(
+            layers.DilatedConv2DLayer, num_filters=3, filter_size=2, dilation=(3, 2)
+        ),
+        IMAGES,
     ),
     "DimshuffleLayer": (
         partial(layers.DimshuffleLayer, pattern=(0, 2, "x", 3, 1)),
@@ -180,6 +219,20 @@ LAYERS = {
     "LocalResponseNormalization2DLayer": (
         partial(layers.LocalResponseNormalization2DLayer, alpha=0.1, n=3),
         MAPS,
+    ),
+    "LocallyConnected2DLayer": (
+        partial(layers.LocallyConnected2DLayer, num_filters=3, filter_size=(3, 2)),
+        IMAGES,
+    ),
+    "LocallyConnected2DLayer, channelwise": (
+        partial(
+            layers.LocallyConnected2DLayer,
+            num_filters=4,
+            filter_size=2,
+            channelwise=True,
+            flip_filters=False,
+        ),
+        IMAGES,
     ),
     "MaxPool1DLayer": (
         partial(layers.MaxPool1DLayer, pool_size=3, stride=2, pad=1),
@@ -229,6 +282,14 @@ LAYERS = {
     "ReshapeLayer": (partial(layers.ReshapeLayer, shape=([0], [2], -1)), MAPS),
     "ScaleLayer": (layers.ScaleLayer, MAPS),
     "ScanLayer": (scanned, MAPS),
+    "SeparableConv1DLayer": (
+        partial(layers.SeparableConv1DLayer, num_filters=2, filter_size=3, stride=2),
+        SEQUENCES,
+    ),
+    "SeparableConv2DLayer": (
+        partial(layers.SeparableConv2DLayer, num_filters=3, filter_size=2),
+        IMAGES,
+    ),
     "SliceLayer": (partial(layers.SliceLayer, indices=slice(1, -1), axis=2), MAPS),
     "SliceLayer, one index": (partial(layers.SliceLayer, indices=-1, axis=1), MAPS),
     "SpatialPyramidPoolingLayer": (
@@ -239,6 +300,27 @@ LAYERS = {
     "StandardizationLayer, features": (
         partial(layers.StandardizationLayer, axes="features"),
         MAPS,
+    ),
+    "TransposedConv1DLayer": (
+        partial(
+            layers.TransposedConv1DLayer, num_filters=2, filter_size=3, stride=2, crop=1
+        ),
+        SEQUENCES,
+    ),
+    "TransposedConv2DLayer": (
+        partial(
+            layers.TransposedConv2DLayer,
+            num_filters=6,
+            filter_size=2,
+            stride=2,
+            num_groups=2,
+            output_size=(15, 10),
+        ),
+        IMAGES,
+    ),
+    "TransposedConv3DLayer": (
+        partial(layers.TransposedConv3DLayer, num_filters=3, filter_size=2),
+        VOLUMES,
     ),
     "Upscale1DLayer": (
         partial(layers.Upscale1DLayer, scale_factor=2, mode="linear"),
