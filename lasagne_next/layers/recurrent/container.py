@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytensor.tensor as pt
 from pytensor.gradient import disconnected_grad
 from pytensor.graph.basic import Variable
 
+from lasagne_next.expressions.markers import carry_state
 from lasagne_next.layers.base import Layer, MergeLayer, describe
 from lasagne_next.layers.recurrent.loop import LoopOptions, run_loop
 from lasagne_next.ops import clip_gradient
@@ -54,6 +55,7 @@ class BaseRecurrentLayer(MergeLayer):
             incomings.extend([spec] if given else [])
         self._num_constants = len(constants)
         super().__init__([*incomings, *constants], **kwargs)
+        self.carried_states = {}  # by name; filled by carry_states
         self.learn_init = learn_init
         self.backwards = backwards
         self.gradient_steps = gradient_steps
@@ -175,6 +177,9 @@ class BaseRecurrentLayer(MergeLayer):
         """Return what the steps return, SHAPE (batch, time, ...), or of the last."""
         outcome = self.run(self._sort_inputs(inputs), **kwargs)
         output = outcome.values[self._steps.output_names[0]]
+        for name, state in self.carried_states.items():
+            final = outcome.final_states[name].astype(state.dtype)
+            output = carry_state(output, state, final)
         output.tag.recurrence = outcome  # for layers that read states
         return output
 
@@ -192,6 +197,8 @@ class BaseRecurrentLayer(MergeLayer):
         )
 
     def _initial_state(self, name, inputs):
+        if name in self.carried_states:
+            return self.carried_states[name]
         index = getattr(self, f"{name}_init_incoming_index", -1)
         if index >= 0:
             return inputs[index]
@@ -334,7 +341,8 @@ class StepContext:
 
     `num_steps` is how often ``step`` is applied, and `input_uses` how often ``prepare``
     is, None if known at run time only; `constants` are the expressions of the constant
-    incomings; `begun` is what ``begin`` returned.
+    incomings; `begun` is what ``begin`` returned; `masks`, by name of state, are what
+    products with a state are to be multiplied by on their way in.
     """
 
     num_steps: int | None
@@ -342,6 +350,16 @@ class StepContext:
     grad_clipping: object = 0
     constants: list = field(default_factory=list)
     begun: object = None
+    masks: dict = field(default_factory=dict)
+
+    def masked(self, name, state):
+        """Return a state with the elements dropped that products shall not see."""
+        mask = self.masks.get(name)
+        return state if mask is None else state * mask
+
+    def inside(self, begun, masks=None):
+        """Return the context of a cell inside of a cell."""
+        return replace(self, begun=begun, masks={**self.masks, **(masks or {})})
 
     def clip(self, x):
         """Bound the gradient that passes through an expression, if wanted."""

@@ -24,6 +24,7 @@ class GatedSteps(StepMaps):
     """
 
     gate_names = ()
+    masks_products = True  # dropout is applied to products, not to what is remembered
     output_names = ("hid",)
 
     @property
@@ -70,7 +71,11 @@ class GatedSteps(StepMaps):
 
     def _hidden_product(self, hidden, context):
         weights = self._gate_params("W_hid_to_")
-        return stacked_product(hidden, weights, context.num_steps)
+        hidden = context.masked("hid", hidden)
+        return self._finish_hidden(stacked_product(hidden, weights, context.num_steps))
+
+    def _finish_hidden(self, stacked):
+        return stacked
 
     def _split(self, stacked):
         return split_units(stacked, len(self.gate_names), self.num_units)
