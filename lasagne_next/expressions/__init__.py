@@ -1,5 +1,10 @@
 """Parameter expressions, and products that use their structure."""
 
+from lasagne_next.expressions.attention import (
+    attention,
+    attention_weights,
+    masked_softmax,
+)
 from lasagne_next.expressions.base import ParameterExpression
 from lasagne_next.expressions.blocks import BlockDiagonal, Kronecker, Monarch
 from lasagne_next.expressions.convolve import convolve
@@ -21,6 +26,13 @@ from lasagne_next.expressions.markers import (
 from lasagne_next.expressions.masked import Masked
 from lasagne_next.expressions.norms import UnitNorm, WeightNorm, WeightStandardised
 from lasagne_next.expressions.orthogonal import Orthogonal
+from lasagne_next.expressions.positions import (
+    causal_mask,
+    positions,
+    relative_bias,
+    relative_scores,
+    sinusoids,
+)
 from lasagne_next.expressions.standardise import rms_normalise, standardise
 from lasagne_next.expressions.stateful import SpectralNorm, exponential_average
 from lasagne_next.expressions.stochastic import Gaussian, kl_to_normal_prior
@@ -61,7 +73,10 @@ __all__ = [
     "UnitNorm",
     "WeightNorm",
     "WeightStandardised",
+    "attention",
+    "attention_weights",
     "carry_state",
+    "causal_mask",
     "convolve",
     "dot",
     "exponential_average",
@@ -69,8 +84,13 @@ __all__ = [
     "log_abs_det",
     "mark_draw",
     "mark_log_det",
+    "masked_softmax",
+    "positions",
+    "relative_bias",
+    "relative_scores",
     "rms_normalise",
     "settle",
+    "sinusoids",
     "standardise",
     "state_updates",
     "take",

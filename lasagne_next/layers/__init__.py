@@ -1,6 +1,7 @@
 """Layers, and functions on networks of layers."""
 
 from lasagne_next.layers import (
+    attention,
     base,
     conv,
     dense,
@@ -15,6 +16,12 @@ from lasagne_next.layers import (
     recurrent,
     shape,
     special,
+)
+from lasagne_next.layers.attention import (
+    MultiHeadAttentionLayer,
+    PositionEmbeddingLayer,
+    PositionEncodingLayer,
+    transformer_block,
 )
 from lasagne_next.layers.base import Layer, MergeLayer
 from lasagne_next.layers.conv import (
@@ -186,6 +193,7 @@ __all__ = [
     "MaxPool2DLayer",
     "MaxPool3DLayer",
     "MergeLayer",
+    "MultiHeadAttentionLayer",
     "NINLayer",
     "NonlinearityLayer",
     "PadLayer",
@@ -195,6 +203,8 @@ __all__ = [
     "Pool1DLayer",
     "Pool2DLayer",
     "Pool3DLayer",
+    "PositionEmbeddingLayer",
+    "PositionEncodingLayer",
     "RMSNormLayer",
     "RandomizedRectifierLayer",
     "RecurrentLayer",
@@ -216,6 +226,7 @@ __all__ = [
     "Upscale3DLayer",
     "VariationalDropoutCell",
     "ZoneoutCell",
+    "attention",
     "autocrop",
     "autocrop_array_shapes",
     "base",
@@ -260,4 +271,5 @@ __all__ = [
     "spatial_dropout",
     "special",
     "standardize",
+    "transformer_block",
 ]

@@ -14,6 +14,7 @@ BASES = {layers.Layer, layers.MergeLayer, layers.InputLayer}
 
 FLAT, MAPS, STEPS = (None, 7), (None, 3, 5, 2), (None, 3, 2)
 SEQUENCES, IMAGES, VOLUMES = (None, 3, 7), (None, 4, 7, 5), (None, 2, 3, 5, 4)
+SEQUENCE = (None, 7, 6)
 
 
 def inverse(incoming, name=None):
@@ -109,6 +110,25 @@ def last_state(incoming, name=None):
     start = Constant(0)((1, 5, 2)).astype(incoming.input_var.dtype)
     scan = layers.ScanLayer(incoming, cell, {"hid": start})
     return layers.StateLayer(scan, name=name)
+
+
+def attention_with_all(incomings, name=None, **params):
+    """Return attention to a context, with everything that may be left out."""
+    incoming, context = incomings
+    if not params:
+        normal = Normal(1)
+        params = {"position_bias": normal, "position_keys": normal}
+    return layers.MultiHeadAttentionLayer(
+        incoming,
+        num_heads=3,
+        context=context,
+        num_units=4,
+        head_size=2,
+        max_distance=2,
+        scale=0.5,
+        name=name,
+        **params,
+    )
 
 
 def halves(x):
@@ -244,6 +264,11 @@ LAYERS = {
         VOLUMES,
     ),
     "LSTMLayer": (lstm, STEPS),
+    "MultiHeadAttentionLayer": (
+        partial(layers.MultiHeadAttentionLayer, num_heads=2, causal=True),
+        SEQUENCE,
+    ),
+    "MultiHeadAttentionLayer, relative": (attention_with_all, [SEQUENCE, (None, 3, 5)]),
     "NINLayer": (partial(layers.NINLayer, num_units=5), MAPS),
     "NINLayer, untied": (
         partial(layers.NINLayer, num_units=5, untie_biases=True),
@@ -256,6 +281,11 @@ LAYERS = {
         partial(layers.ParametricRectifierLayer, shared_axes="all"),
         MAPS,
     ),
+    "PositionEmbeddingLayer": (
+        partial(layers.PositionEmbeddingLayer, num_positions=9),
+        SEQUENCE,
+    ),
+    "PositionEncodingLayer": (layers.PositionEncodingLayer, SEQUENCE),
     "RMSNormLayer": (layers.RMSNormLayer, MAPS),
     "PixelShuffleLayer": (
         partial(layers.PixelShuffleLayer, scale_factor=(2, 1)),
