@@ -145,7 +145,8 @@ def begin(name, description, argv, settings, smoke, full=None):
     settings, smoke : tuple
         The usual settings, and those of ``--smoke``.
     full : tuple, optional
-        Settings of ``--full``, for a longer and better run.
+        Settings of ``--full``, for a longer and better run, which ``--resume``
+        continues.
 
     Returns
     -------
@@ -163,6 +164,11 @@ def begin(name, description, argv, settings, smoke, full=None):
     if full is not None:
         parser.add_argument(
             "--full", action="store_true", help="take longer, do better"
+        )
+        parser.add_argument(
+            "--resume",
+            action="store_true",
+            help="continue a run with the same settings that was interrupted",
         )
     args = parser.parse_args(argv)
     if args.smoke:

@@ -60,7 +60,9 @@ def train(step, arrays, num_epochs, batch_size, rng, title="training", threads=1
     return np.array(history)
 
 
-def steps(step, number, title="training", unit="step", remark_every=50):
+def steps(
+    step, number, title="training", unit="step", remark_every=50, checkpoint=None
+):
     """Call a training step again and again; show its losses.
 
     Parameters
@@ -73,11 +75,13 @@ def steps(step, number, title="training", unit="step", remark_every=50):
         For the progress bar.
     remark_every : int, default 50
         After how many steps the losses are shown.
+    checkpoint : recipes.checkpoint.Checkpoint, optional
+        Written every 500 steps, and continued from if it says so.
 
     Returns
     -------
     numpy.ndarray, SHAPE (number, losses)
-        All losses.
+        All losses, without those of an earlier run that is continued.
 
     Examples
     --------
@@ -85,12 +89,16 @@ def steps(step, number, title="training", unit="step", remark_every=50):
     >>> steps(lambda: next(losses), 3)[-1]
     array([1.])
     """
-    history = []
+    history, first = [], checkpoint.start() if checkpoint else 0
     with threadpool_limits(1, user_api="blas"):
-        for index in (bar := track(range(number), title, unit)):
+        for index in (bar := track(range(first, number), title, unit)):
             history.append(step())
+            if checkpoint and (index + 1) % 500 == 0:
+                checkpoint.save(index + 1)
             if index % remark_every == 0:
                 bar.set_postfix_str(" ".join(f"{loss:.4g}" for loss in history[-1]))
+    if checkpoint:
+        checkpoint.remove()
     return np.array(history, dtype="float64")
 
 

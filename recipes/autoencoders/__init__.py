@@ -1,0 +1,1 @@
+"""What autoencoders learn, and what is known exactly of it."""
