@@ -22,7 +22,7 @@ extensions = [
     "numpydoc",
     "sphinx_copybutton",
 ]
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "recipes/results/*"]
 nitpicky = True
 nitpick_ignore_regex = [(r"py:.*", r"(numpy|pytensor|scipy|jax)\..*")]
 

@@ -1,9 +1,10 @@
 """Run recipes and write down what they measured, for the documentation.
 
-    python -m recipes.index typicality parameters
+    python -m recipes.index typicality parameters.lora
 
-writes `typicality.rst` and `parameters.rst` in `docs/recipes/results`: for each recipe
-of these packages its first line, the time it took and its claims.
+writes into `typicality.rst` and `parameters.rst` in `docs/recipes/results`, for each
+recipe of a package or for a single one, its first line, the time it took and its
+claims. What a page says of other recipes stays.
 """
 
 from __future__ import annotations
@@ -13,16 +14,19 @@ import contextlib
 import importlib
 import io as streams
 import pkgutil
+import re
 import tempfile
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import recipes
 from lasagne_next import io
 from recipes import command
+from recipes.claims import digits
 from recipes.progress import track
 
-__all__ = ["main", "packages", "recipe_names", "section"]
+__all__ = ["main", "merge", "packages", "recipe_names", "section"]
 
 FOLDER = Path("docs", "recipes", "results")
 
@@ -133,7 +137,7 @@ def section(name, holds, seconds):
     rows = [("Claim", "Measured", "Reference", "")]
     for text, claim in holds.items():
         verdict = "holds" if claim else "**does not hold**"
-        rows.append((text, f"{claim.measured:.5g}", claim.reference, verdict))
+        rows.append((text, digits(claim.measured), claim.reference, verdict))
     for first, *others in rows:
         lines.append(f"   * - {_escape(first)}")
         lines += [f"     - {_escape(each)}".rstrip() for each in others]
@@ -155,20 +159,52 @@ def _run(name):
         return section(name, numbers["holds"], time.perf_counter() - start)
 
 
+def merge(path, package, name, text):
+    """Put the section of a recipe into the page of its package.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The page; it need not exist.
+    package, name : str
+        What is described.
+    text : str
+        What :func:`section` returned. It replaces an older one.
+    """
+    old = path.read_text(encoding="utf-8") if path.exists() else ""
+    starts = [match.start() for match in re.finditer(r"^``.*``\n~", old, re.M)]
+    parts = [old[i:j] for i, j in pairwise([*starts, len(old)])] if starts else []
+    sections = {
+        part[2 : part.index("``\n")]: part.rstrip("\n") + "\n" for part in parts
+    }
+    sections[name] = text
+    known = [each for each in recipe_names(package) if each in sections]
+    with io.replacing(path) as temporary:
+        page = "\n".join(sections[each] for each in known)
+        Path(temporary).write_text(page, encoding="utf-8")
+
+
 def main(argv=None):
-    """Run the recipes of packages and write their pages."""
+    """Run recipes and write their sections, each as soon as it is there."""
     parser = argparse.ArgumentParser("python -m recipes.index")
-    parser.add_argument("packages", nargs="+", choices=packages(), help="to run")
+    every = [name for package in packages() for name in recipe_names(package)]
+    parser.add_argument(
+        "names",
+        nargs="+",
+        choices=[*packages(), *every],
+        metavar="NAME",
+        help="of a package or of a recipe, such as typicality or typicality.coins",
+    )
     parser.add_argument(
         "--output", type=Path, default=FOLDER, metavar="FOLDER", help=str(FOLDER)
     )
     args = parser.parse_args(argv)
     folder = command.output_folder(args.output)
-    for package in args.packages:
-        names = track(recipe_names(package), package, "recipe")
-        parts = [_run(name) for name in names]
-        with io.replacing(folder / f"{package}.rst") as path:
-            Path(path).write_text("\n".join(parts), encoding="utf-8")
+    for given in args.names:
+        package = given.split(".")[0]
+        names = [given] if "." in given else recipe_names(package)
+        for name in track(names, package, "recipe"):
+            merge(folder / f"{package}.rst", package, name, _run(name))
 
 
 if __name__ == "__main__":

@@ -9,14 +9,19 @@ import pytest
 @pytest.mark.parametrize(
     "name",
     [
+        "checkpoint",
+        "claims",
         "command",
+        "data.fields",
         "data.images",
+        "data.mixtures",
+        "diffusion.sampling",
         "download",
         "figures",
+        "index",
         "interruption",
         "progress",
         "training",
-        "data.fields",
     ],
 )
 def test_examples_show_what_they_print(name):

@@ -1,0 +1,1 @@
+"""Score matching and diffusion, measured against exact scores."""
