@@ -15,8 +15,8 @@ and it needs few steps.
 Time: 75 s of one core. Our numbers, with the network: shares of modes are off 1/8 by
 1.2 % at most, 98 % of samples are within 3.5 deviations; one level gets the share of a
 mode wrong by 0.19, annealing by 0.005. By the flow, the exact denoiser is within 0.001
-nats of the entropy of 1.132; the network has 1.190, a little more than the 0.05 that was
-hoped for. 20 steps of the flow are as good as 100.
+nats of the entropy of 1.132; the network has 1.190, a little more than the 0.05 that
+was hoped for. 20 steps of the flow are as good as 100.
 
 * Sander Dieleman (2022): Diffusion models are autoencoders.
   https://sander.ai/2022/01/31/diffusion.html

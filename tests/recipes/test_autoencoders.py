@@ -21,7 +21,7 @@ EXACT = {
     "linear": (
         "copying: error per number",
         "tied: error, of lost eigenvalues",
-        "denoiser, free: off Wiener's, relative",
+        "its score off -(C + s2 I)^-1, free",
         "excess error, no bottleneck",
         "images: error : Wiener's",
     ),
