@@ -1,6 +1,7 @@
 """Tests of the modes of compilation."""
 
 import importlib.util
+import re
 
 import numpy as np
 import pytensor
@@ -8,6 +9,7 @@ import pytensor.tensor as pt
 import pytest
 
 from lasagne_next import backends, layers, objectives, updates
+from lasagne_next.backends import machine
 
 needs_jax = pytest.mark.skipif(
     importlib.util.find_spec("jax") is None, reason="JAX is not installed"
@@ -94,3 +96,73 @@ def test_scalar_shapes_stay_static():
     assert step(3).shape == (3, 2)
     assert step(2).shape == (2, 3)
     np.testing.assert_array_equal(total.get_value(), np.arange(6.0) + 2)
+
+
+def told(**changes):
+    """Return a report on a made-up machine, on which all is well but for `changes`."""
+    well = {
+        "_vector_features": {"avx", "avx2", "avx512f"},
+        "_matrix_libraries": [library()],
+        "_usable_cores": 2,
+        "_jax_devices": ["cpu cpu"],
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in (well | changes).items():
+            if name.startswith("_"):
+                patch.setattr(machine, name, lambda value=value: value)
+        gpu = changes.get("gpu", False)
+        patch.setattr(machine.shutil, "which", lambda name: name if gpu else None)
+        with pytensor.config.change_flags(floatX=changes.get("floatX", "float32")):
+            return backends.report()
+
+
+def library(architecture="SkylakeX", num_threads=2):
+    return {
+        "internal_api": "openblas",
+        "version": "0.3",
+        "architecture": architecture,
+        "num_threads": num_threads,
+    }
+
+
+def test_nothing_is_advised_where_all_is_well():
+    """Would catch advice that a user cannot follow."""
+    told_of = told()
+    assert told_of.advice == ()
+    assert told_of.facts["matrix products"] == "openblas 0.3 (SkylakeX), 2 threads"
+    assert "512 bits" in told_of.facts["processor"]
+    assert told_of.facts["cores"].startswith("2 of")
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"_matrix_libraries": [library("Haswell")]}, "Haswell.*OPENBLAS_CORETYPE"),
+        ({"_matrix_libraries": None}, "pip install threadpoolctl"),
+        ({"_matrix_libraries": [library(num_threads=8)]}, "OMP_NUM_THREADS=2"),
+        ({"_matrix_libraries": [library(num_threads=1)]}, "fewer threads than the 2"),
+        ({"floatX": "float64"}, "Double precision takes twice"),
+        ({"gpu": True}, r"GPU that JAX does not use.*\[cuda\]"),
+        ({"gpu": True, "_jax_devices": None}, "GPU that JAX does not use"),
+    ],
+    ids=["kernels", "unknown", "threads", "few threads", "type", "GPU", "no JAX"],
+)
+def test_what_is_in_the_way_is_said(changes, says):
+    """Would catch a comparison the wrong way round, and advice without a remedy."""
+    (advice,) = told(**changes).advice
+    assert re.search(says, advice)
+    assert advice in str(told(**changes))
+
+
+def test_narrow_kernels_are_right_on_a_narrow_processor():
+    """Would catch advice that makes a program crash."""
+    narrow = {"_vector_features": {"avx2", "avx"}}
+    assert not told(**narrow, _matrix_libraries=[library("Haswell")]).advice
+
+
+def test_a_used_gpu_and_slow_modes_are_noticed():
+    """Would catch advice to install what is there, and silence on a slow default."""
+    assert not told(gpu=True, _jax_devices=["gpu H100"]).advice
+    with pytensor.config.change_flags(mode="FAST_COMPILE"):
+        (advice,) = told().advice
+    assert 'pytensor.config.mode = "NUMBA"' in advice
