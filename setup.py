@@ -17,10 +17,13 @@ def read_version():
 EXTRAS = {
     "recipes": ["matplotlib", "safetensors", "scikit-learn", "threadpoolctl", "tqdm"],
     "jax": ["jax"],
+    "cuda": ["jax[cuda12]"],
     "docs": ["furo", "numpydoc", "sphinx", "sphinx-copybutton"],
 }
 EXTRAS["test"] = ["hypothesis", "pytest", "ruff", *EXTRAS["recipes"], *EXTRAS["jax"]]
-EXTRAS["all"] = sorted({name for names in EXTRAS.values() for name in names})
+EXTRAS["all"] = sorted(
+    {name for extra, names in EXTRAS.items() if extra != "cuda" for name in names}
+)
 
 setup(
     name="lasagne_next",

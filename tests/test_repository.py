@@ -117,9 +117,10 @@ def test_extras_bring_what_they_are_for(monkeypatch):
     """Catches a README command that installs too little, or a heavy core."""
     said = metadata(monkeypatch)
     extras = said["extras_require"]
-    assert set(extras) == {"recipes", "jax", "test", "docs", "all"}
+    assert set(extras) == {"recipes", "jax", "cuda", "test", "docs", "all"}
     assert set(extras["recipes"]) | {"jax", "pytest"} <= set(extras["test"])
-    assert set(extras["all"]) == {name for names in extras.values() for name in names}
+    every = {name for names in extras.values() for name in names}
+    assert set(extras["all"]) == every - set(extras["cuda"])
     core = {re.match(r"\w+", name)[0] for name in said["install_requires"]}
     assert core == {"pytensor", "numpy", "scipy"}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import warnings
 
 from pytensor.compile.mode import Mode, get_mode
 
@@ -69,6 +70,14 @@ def _donating_linker():
 
     class DonatingJAXLinker(JAXLinker):
         """A linker that lets the updated inputs of a function be overwritten."""
+
+        def fgraph_convert(self, *args, **kwargs):
+            with warnings.catch_warnings():
+                # PyTensor copies the state of random streams to the device, and warns
+                # of it. Every backend must, and a user cannot act on it.
+                message = "The RandomType SharedVariables"
+                warnings.filterwarnings("ignore", message, UserWarning)
+                return super().fgraph_convert(*args, **kwargs)
 
         def jit_compile(self, fn):
             static = self.scalar_shape_inputs

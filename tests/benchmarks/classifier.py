@@ -93,9 +93,11 @@ def pytorch(fused=None):
     import torch
 
     x, y, weights, biases = data()
-    x, y = torch.from_numpy(x), torch.from_numpy(y).long()
-    weights = [torch.from_numpy(W).requires_grad_() for W in weights]
-    biases = [torch.from_numpy(b).requires_grad_() for b in biases]
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    x, y = (torch.from_numpy(each).to(device) for each in (x, y))
+    y = y.long()
+    weights = [torch.from_numpy(W).to(device).requires_grad_() for W in weights]
+    biases = [torch.from_numpy(b).to(device).requires_grad_() for b in biases]
     optimizer = torch.optim.Adam(weights + biases, lr=LEARNING_RATE, fused=fused)
 
     def step():

@@ -1,5 +1,7 @@
 """The operations on JAX."""
 
+import warnings
+
 from lasagne_next.dispatch.jax import (
     convolution,
     lambert_w,
@@ -11,6 +13,12 @@ from lasagne_next.dispatch.jax import (
     shuffling,
     sizes,
     subtensor,
+)
+
+# PyTensor counts by integers of 64 bits. In single precision JAX has those of
+# 32, and would say so at every size that is computed (PyTensor 3.0.7 to 3.3.8).
+warnings.filterwarnings(
+    "ignore", "Explicitly requested dtype u?int64 ", category=UserWarning
 )
 
 __all__ = [
