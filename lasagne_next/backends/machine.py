@@ -22,6 +22,13 @@ _NARROW_KERNELS = ("Haswell", "Zen", "Excavator", "Steamroller", "Sandybridge")
 class MachineReport:
     """Facts about the machine by name, and pieces of advice. Printing shows both.
 
+    Parameters
+    ----------
+    facts : dict of str
+        What is the case, by name.
+    advice : tuple of str
+        What would make things faster.
+
     Examples
     --------
     >>> from lasagne_next.backends import MachineReport
