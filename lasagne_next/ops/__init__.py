@@ -9,6 +9,7 @@ from lasagne_next.ops.convolution import (
 )
 from lasagne_next.ops.gradient_clip import GradientClip, clip_gradient
 from lasagne_next.ops.lambert_w import LambertW, lambert_w
+from lasagne_next.ops.lstm import LSTMSequence, LSTMSequenceGradient, lstm_sequence
 from lasagne_next.ops.matrix_product import MatrixProduct, matrix_product
 from lasagne_next.ops.pooling import AveragePool, MaxPool, pool
 from lasagne_next.ops.resampling import Upsampling, upsample
@@ -24,6 +25,8 @@ __all__ = [
     "Convolution",
     "FilterGradient",
     "GradientClip",
+    "LSTMSequence",
+    "LSTMSequenceGradient",
     "LambertW",
     "MatrixProduct",
     "MaxPool",
@@ -35,6 +38,7 @@ __all__ = [
     "convolve",
     "convolve_transposed",
     "lambert_w",
+    "lstm_sequence",
     "matrix_product",
     "pixel_shuffle",
     "pixel_unshuffle",

@@ -5,6 +5,7 @@ import warnings
 from lasagne_next.dispatch.jax import (
     convolution,
     lambert_w,
+    lstm,
     markers,
     matrix_product,
     pooling,
@@ -24,6 +25,7 @@ warnings.filterwarnings(
 __all__ = [
     "convolution",
     "lambert_w",
+    "lstm",
     "markers",
     "matrix_product",
     "pooling",

@@ -160,6 +160,36 @@ def _leading_dimension(height, width, row_stride, column_stride, size):
     return 0
 
 
+def make_outer(dtype):
+    """Make a function that adds the product of a transposed matrix and another."""
+    kind = ord("s") if dtype == np.float32 else ord("d")
+    one = dtype(1)
+
+    @numba_basic.numba_njit
+    def add_outer(x, y, out):
+        """Add ``x.T @ y`` to `out`; all three in rows without gaps."""
+        status = _gemm(
+            np.int8(kind),
+            np.int8(_NOT_TRANSPOSED),
+            np.int8(_TRANSPOSED),
+            y.shape[1],
+            x.shape[1],
+            x.shape[0],
+            _address_of(one),
+            _as_pointer(y.ctypes.data),
+            y.shape[1],
+            _as_pointer(x.ctypes.data),
+            x.shape[1],
+            _address_of(one),
+            _as_pointer(out.ctypes.data),
+            y.shape[1],
+        )
+        _check_status(status)
+        _keep_alive(x, y)
+
+    return add_outer
+
+
 @register_funcify_default_op_cache_key(MatrixProduct)
 def numba_funcify_matrix_product(op, node, **kwargs):
     """Return a function of two matrices."""

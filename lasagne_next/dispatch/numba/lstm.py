@@ -1,0 +1,575 @@
+"""The long short-term memory on Numba: a whole sequence in one kernel.
+
+Rows of the batch do not depend on each other, so that threads take some rows each,
+through all steps. A step is one product with a packed matrix, and loops over a row at
+a time. A loop reads and writes few arrays, because LLVM vectorises no loop that needs
+many checks of what overlaps.
+"""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+from numba import types
+from numba.np.linalg import ensure_blas
+from pytensor.link.numba.dispatch.basic import (
+    numba_njit,
+    register_funcify_default_op_cache_key,
+)
+
+from lasagne_next.dispatch.numba import elementary, threads
+from lasagne_next.dispatch.numba.matrix_product import _keep_alive, make_outer
+from lasagne_next.dispatch.numba.native import native_function
+from lasagne_next.dispatch.numba.packed_product import (
+    address,
+    make_pack,
+    make_row,
+    packed_product,
+    panel_width,
+)
+from lasagne_next.ops.lstm import LSTMSequence, LSTMSequenceGradient
+
+__all__ = ["numba_funcify_lstm", "numba_funcify_lstm_gradient"]
+
+CACHE_VERSION = 1  # raise when anything below changes
+_VERSION = f"{CACHE_VERSION}_{elementary.CACHE_VERSION}_{threads.CACHE_VERSION}"
+
+
+@numba_njit
+def _unit_stride(x, size):
+    """Return the array, or a copy whose last axis has no gaps."""
+    if x.strides[2] != size:
+        x = x.copy()
+    return x
+
+
+_FORWARD = [types.intp] * 16
+_BACKWARD = [*[types.intp] * 20, types.float64]
+
+
+def _forward(dtype):
+    name = f"lasagne_next_lstm_forward_{np.dtype(dtype).name}"
+    return native_function(name, lambda: _make_forward(dtype), _FORWARD, _VERSION)
+
+
+def _backward(dtype):
+    name = f"lasagne_next_lstm_backward_{np.dtype(dtype).name}"
+    return native_function(name, lambda: _make_backward(dtype), _BACKWARD, _VERSION)
+
+
+def _make_forward(dtype):
+    """Make the loop over all steps. Addresses of what is left out are 0."""
+    functions = elementary.elementary(np.dtype(dtype).name)
+    tanh, sigmoid = functions.tanh, functions.sigmoid
+    size = np.dtype(dtype).itemsize
+    row, flags = make_row(dtype), make_row(np.bool_)
+    product = packed_product(dtype)
+    columns, share_rows = panel_width(dtype), threads.share_rows
+
+    @numba_njit
+    def one_row(units, cell, peephole, gates, new_cell, new_hid):
+        if peephole.size:
+            for u in range(units):
+                gates[u] += peephole[u] * cell[u]
+            for u in range(units):
+                gates[units + u] += peephole[units + u] * cell[u]
+        for u in range(2 * units):
+            gates[u] = sigmoid(gates[u])
+        for u in range(2 * units, 3 * units):
+            gates[u] = tanh(gates[u])
+        for u in range(units):
+            new_cell[u] = gates[units + u] * cell[u] + gates[u] * gates[2 * units + u]
+        if peephole.size:
+            for u in range(units):
+                gates[3 * units + u] += peephole[2 * units + u] * new_cell[u]
+        for u in range(3 * units, 4 * units):
+            gates[u] = sigmoid(gates[u])
+        for u in range(units):
+            new_hid[u] = gates[3 * units + u] * tanh(new_cell[u])
+
+    @numba_njit
+    def some_rows(
+        first,
+        last,
+        steps,
+        rows,
+        units,
+        backwards,
+        projected,
+        to_step,
+        to_row,
+        packed,
+        cell_init,
+        hid_init,
+        peepholes,
+        mask,
+        hidden,
+        cells,
+        gates,
+        room,
+    ):
+        line = units * size
+        panels = (4 * units + columns - 1) // columns
+        room_line = panels * columns * size
+        before_hid, before_cell = hid_init, cell_init
+        peephole = row(peepholes, 3 * units if peepholes else 0)
+        for count in range(steps):
+            t = steps - 1 - count if backwards else count
+            for b in range(first, last):
+                added = row(projected + t * to_step + b * to_row, 4 * units)
+                summed = row(room + b * room_line, 4 * units)
+                for u in range(4 * units):
+                    summed[u] = added[u]
+            product(
+                last - first,
+                units,
+                panels,
+                before_hid + first * line,
+                line,
+                packed,
+                room + first * room_line,
+                room_line,
+            )
+            at_hid = hidden + t * rows * line
+            at_cell = cells + t * rows * line
+            for b in range(first, last):
+                hid = row(before_hid + b * line, units)
+                cell = row(before_cell + b * line, units)
+                new_hid = row(at_hid + b * line, units)
+                new_cell = row(at_cell + b * line, units)
+                gate = row(gates + 4 * (t * rows + b) * line, 4 * units)
+                summed = row(room + b * room_line, 4 * units)
+                for u in range(4 * units):
+                    gate[u] = summed[u]
+                one_row(units, cell, peephole, gate, new_cell, new_hid)
+                if mask and not flags(mask + t * rows + b, 1)[0]:
+                    for u in range(units):
+                        new_hid[u] = hid[u]
+                    for u in range(units):
+                        new_cell[u] = cell[u]
+            before_hid, before_cell = at_hid, at_cell
+
+    @numba_njit(parallel=True)
+    def all_rows(
+        steps,
+        rows,
+        units,
+        backwards,
+        projected,
+        to_step,
+        to_row,
+        packed,
+        cell_init,
+        hid_init,
+        peepholes,
+        mask,
+        hidden,
+        cells,
+        gates,
+        room,
+    ):
+        count, share = share_rows(rows, 4 * steps * rows * units * units, 8)
+        if count == 1:
+            some_rows(
+                0,
+                rows,
+                steps,
+                rows,
+                units,
+                backwards,
+                projected,
+                to_step,
+                to_row,
+                packed,
+                cell_init,
+                hid_init,
+                peepholes,
+                mask,
+                hidden,
+                cells,
+                gates,
+                room,
+            )
+        else:
+            for k in numba.prange(count):
+                some_rows(
+                    k * share,
+                    min(k * share + share, rows),
+                    steps,
+                    rows,
+                    units,
+                    backwards,
+                    projected,
+                    to_step,
+                    to_row,
+                    packed,
+                    cell_init,
+                    hid_init,
+                    peepholes,
+                    mask,
+                    hidden,
+                    cells,
+                    gates,
+                    room,
+                )
+
+    return all_rows
+
+
+def _make_backward(dtype):
+    """Make the loop back over all steps. Addresses of what is left out are 0."""
+    tanh = elementary.elementary(np.dtype(dtype).name).tanh
+    size = np.dtype(dtype).itemsize
+    row, flags = make_row(dtype), make_row(np.bool_)
+    product = packed_product(dtype)
+    columns, share_rows = panel_width(dtype), threads.share_rows
+    one = dtype(1)
+
+    @numba_njit
+    def one_row(units, cell, cell_before, gates, d_hid, d_cell, peephole, d):
+        """Write the gradients of the gates, and turn d_cell to the step before."""
+        for u in range(units):
+            d[u] = tanh(cell[u])
+        for u in range(units):
+            d_o = d_hid[u] * d[u]
+            d[u] = d_hid[u] * (one - d[u] * d[u])
+            d[3 * units + u] = d_o
+        for u in range(units):
+            o = gates[3 * units + u]
+            d[3 * units + u] *= o * (one - o)
+            d[u] *= o
+        for u in range(units):
+            d_cell[u] += d[u]
+        if peephole.size:
+            for u in range(units):
+                d_cell[u] += d[3 * units + u] * peephole[2 * units + u]
+        for u in range(units):
+            f = gates[units + u]
+            d[units + u] = cell_before[u] * f * (one - f)
+        for u in range(units):
+            i, g = gates[u], gates[2 * units + u]
+            d[u] = g * i * (one - i)
+            d[2 * units + u] = i * (one - g * g)
+        for u in range(units):
+            d[u] *= d_cell[u]
+            d[units + u] *= d_cell[u]
+            d[2 * units + u] *= d_cell[u]
+        for u in range(units):
+            d_cell[u] *= gates[units + u]
+        if peephole.size:
+            for u in range(units):
+                d_cell[u] += d[u] * peephole[u]
+            for u in range(units):
+                d_cell[u] += d[units + u] * peephole[units + u]
+
+    @numba_njit
+    def add_products(units, cell, cell_before, d, total):
+        for u in range(units):
+            total[u] += d[u] * cell_before[u]
+        for u in range(units):
+            total[units + u] += d[units + u] * cell_before[u]
+        for u in range(units):
+            total[2 * units + u] += d[3 * units + u] * cell[u]
+
+    @numba_njit
+    def some_rows(
+        first,
+        last,
+        total,
+        steps,
+        rows,
+        units,
+        backwards,
+        to_hidden,
+        hidden_step,
+        hidden_row,
+        to_cell,
+        cell_step,
+        cell_row,
+        packed,
+        cell_init,
+        peepholes,
+        mask,
+        cells,
+        gates,
+        d_gates,
+        d_cells,
+        totals,
+        room,
+        clip,
+    ):
+        line = units * size
+        panels = (units + columns - 1) // columns
+        room_line = panels * columns * size
+        peephole = row(peepholes, 3 * units if peepholes else 0)
+        clip = dtype(clip)
+        for count in range(steps):
+            t = count if backwards else steps - 1 - count
+            earlier = t + 1 if backwards else t - 1
+            before = cell_init if count == steps - 1 else cells + earlier * rows * line
+            for b in range(first, last):
+                place = t * rows + b
+                d_hid = row(room + b * room_line, units)
+                d_cell = row(d_cells + b * line, units)
+                given = row(to_hidden + t * hidden_step + b * hidden_row, units)
+                for u in range(units):
+                    d_hid[u] += given[u]
+                if to_cell:
+                    given = row(to_cell + t * cell_step + b * cell_row, units)
+                    for u in range(units):
+                        d_cell[u] += given[u]
+                d = row(d_gates + 4 * place * line, 4 * units)
+                if mask and not flags(mask + place, 1)[0]:
+                    # What came for this step goes on to the one before.
+                    d[:] = 0
+                    continue
+                cell = row(cells + place * line, units)
+                cell_before = row(before + b * line, units)
+                gate = row(gates + 4 * place * line, 4 * units)
+                one_row(units, cell, cell_before, gate, d_hid, d_cell, peephole, d)
+                if peepholes:
+                    add_products(units, cell, cell_before, d, row(total, 3 * units))
+                if clip > 0:
+                    for u in range(4 * units):
+                        d[u] = clip if d[u] > clip else d[u]
+                    for u in range(4 * units):
+                        d[u] = -clip if d[u] < -clip else d[u]
+                d_hid[:] = 0
+            product(
+                last - first,
+                4 * units,
+                panels,
+                d_gates + 4 * (t * rows + first) * line,
+                4 * line,
+                packed,
+                room + first * room_line,
+                room_line,
+            )
+
+    @numba_njit(parallel=True)
+    def all_rows(
+        steps,
+        rows,
+        units,
+        backwards,
+        to_hidden,
+        hidden_step,
+        hidden_row,
+        to_cell,
+        cell_step,
+        cell_row,
+        packed,
+        cell_init,
+        peepholes,
+        mask,
+        cells,
+        gates,
+        d_gates,
+        d_cells,
+        totals,
+        room,
+        clip,
+    ):
+        count, share = share_rows(rows, 4 * steps * rows * units * units, 8)
+        if count == 1:
+            some_rows(
+                0,
+                rows,
+                totals,
+                steps,
+                rows,
+                units,
+                backwards,
+                to_hidden,
+                hidden_step,
+                hidden_row,
+                to_cell,
+                cell_step,
+                cell_row,
+                packed,
+                cell_init,
+                peepholes,
+                mask,
+                cells,
+                gates,
+                d_gates,
+                d_cells,
+                totals,
+                room,
+                clip,
+            )
+        else:
+            for k in numba.prange(count):
+                total = totals + 3 * k * units * size
+                some_rows(
+                    k * share,
+                    min(k * share + share, rows),
+                    total,
+                    steps,
+                    rows,
+                    units,
+                    backwards,
+                    to_hidden,
+                    hidden_step,
+                    hidden_row,
+                    to_cell,
+                    cell_step,
+                    cell_row,
+                    packed,
+                    cell_init,
+                    peepholes,
+                    mask,
+                    cells,
+                    gates,
+                    d_gates,
+                    d_cells,
+                    totals,
+                    room,
+                    clip,
+                )
+
+    return all_rows
+
+
+@numba_njit
+def _address_or_0(x):
+    return address(x) if x.size else 0
+
+
+@register_funcify_default_op_cache_key(LSTMSequence)
+def numba_funcify_lstm(op, node, **kwargs):
+    """Return a function of the projection, the weight, the states and the rest."""
+    threads.ensure_threads()
+    dtype = node.outputs[0].type.numpy_dtype.type
+    forward, pack = _forward(dtype), make_pack(dtype)
+    size, columns = np.dtype(dtype).itemsize, panel_width(dtype)
+    peepholes, masked, backwards = op.peepholes, op.masked, int(op.backwards)
+
+    @numba_njit
+    def lstm(projected, weight, cell_init, hid_init, *rest):
+        steps, rows, width = projected.shape
+        units = weight.shape[0]
+        fits = width == 4 * units and weight.shape[1] == width
+        fits = fits and cell_init.shape == (rows, units)
+        if not (fits and hid_init.shape == (rows, units)):
+            raise ValueError("LSTMSequence: the sizes of the operands do not fit.")
+        if peepholes:
+            peephole = np.ascontiguousarray(rest[0])
+        else:
+            peephole = np.empty((0, 0), dtype)
+        if masked:
+            mask = np.ascontiguousarray(rest[-1])
+        else:
+            mask = np.empty((0, 0), np.bool_)
+        hidden = np.empty((steps, rows, units), dtype)
+        cells = np.empty((steps, rows, units), dtype)
+        gates = np.empty((steps, rows, width), dtype)
+        if hidden.size:
+            x = _unit_stride(projected, size)
+            packed = pack(weight)
+            room = np.empty((rows, packed.shape[0] * columns), dtype)
+            c, h = np.ascontiguousarray(cell_init), np.ascontiguousarray(hid_init)
+            forward(
+                steps,
+                rows,
+                units,
+                backwards,
+                address(x),
+                x.strides[0],
+                x.strides[1],
+                address(packed),
+                address(c),
+                address(h),
+                _address_or_0(peephole),
+                _address_or_0(mask),
+                address(hidden),
+                address(cells),
+                address(gates),
+                address(room),
+            )
+            _keep_alive(x, packed)
+            _keep_alive(c, h)
+            _keep_alive(peephole, mask)
+            _keep_alive(room, room)
+        return hidden, cells, gates
+
+    return lstm, CACHE_VERSION
+
+
+@register_funcify_default_op_cache_key(LSTMSequenceGradient)
+def numba_funcify_lstm_gradient(op, node, **kwargs):
+    """Return a function of what the sequence took and returned, and of gradients."""
+    threads.ensure_threads()
+    ensure_blas()
+    dtype = node.outputs[0].type.numpy_dtype.type
+    backward, pack, add_outer = _backward(dtype), make_pack(dtype), make_outer(dtype)
+    size, columns = np.dtype(dtype).itemsize, panel_width(dtype)
+    peepholes, masked, cell_used = op.peepholes, op.masked, op.cell_used
+    backwards, clip = int(op.backwards), op.clip
+
+    @numba_njit
+    def lstm_gradient(weight, cell_init, hid_init, hidden, cells, gates, to_h, *rest):
+        steps, rows, units = hidden.shape
+        if peepholes:
+            peephole = np.ascontiguousarray(rest[0])
+        else:
+            peephole = np.empty((0, 0), dtype)
+        if masked:
+            mask = np.ascontiguousarray(rest[1 if peepholes else 0])
+        else:
+            mask = np.empty((0, 0), np.bool_)
+        if cell_used:
+            dc = _unit_stride(rest[-1], size)
+        else:
+            dc = np.empty((0, 0, 0), dtype)
+        d = np.empty((steps, rows, 4 * units), dtype)
+        d_weight = np.zeros((units, 4 * units), dtype)
+        d_cell = np.zeros((rows, units), dtype)
+        packed = pack(weight.T)
+        room = np.zeros((rows, packed.shape[0] * columns), dtype)
+        totals = np.zeros((rows if peepholes else 1, *peephole.shape), dtype)
+        if hidden.size:
+            dh = _unit_stride(to_h, size)
+            c, h = np.ascontiguousarray(cell_init), np.ascontiguousarray(hid_init)
+            cells, gates = np.ascontiguousarray(cells), np.ascontiguousarray(gates)
+            hidden = np.ascontiguousarray(hidden)
+            backward(
+                steps,
+                rows,
+                units,
+                backwards,
+                address(dh),
+                dh.strides[0],
+                dh.strides[1],
+                _address_or_0(dc),
+                dc.strides[0],
+                dc.strides[1],
+                address(packed),
+                address(c),
+                _address_or_0(peephole),
+                _address_or_0(mask),
+                address(cells),
+                address(gates),
+                address(d),
+                address(d_cell),
+                address(totals),
+                address(room),
+                clip,
+            )
+            _keep_alive(dh, dc)
+            _keep_alive(packed, c)
+            _keep_alive(peephole, mask)
+            _keep_alive(cells, gates)
+            first, later = (steps - 1, 0) if backwards else (0, 1)
+            add_outer(h, d[first], d_weight)
+            if steps > 1:
+                before = hidden[1 - later : steps - later].reshape(-1, units)
+                after = d[later : steps - 1 + later].reshape(-1, 4 * units)
+                add_outer(before, after, d_weight)
+        d_hid = room[:, :units].copy()
+        if peepholes:
+            return d, d_weight, d_cell, d_hid, totals.sum(axis=0)
+        else:
+            return d, d_weight, d_cell, d_hid
+
+    return lstm_gradient, CACHE_VERSION
