@@ -17,7 +17,7 @@ from lasagne_next.ops import clip_gradient
 from lasagne_next.params import declare_unit_axes, static_shape
 from lasagne_next.utils import int_types
 
-__all__ = ["BaseRecurrentLayer", "Outcome", "StepContext"]
+__all__ = ["BaseRecurrentLayer", "Outcome", "StepContext", "time_first"]
 
 
 class BaseRecurrentLayer(MergeLayer):
@@ -230,7 +230,7 @@ class BaseRecurrentLayer(MergeLayer):
         A class that computes a whole sequence in another way overrides this.
         """
         cell, context = self._steps, self._context(given)
-        sequences = [_time_first(each) for each in given.sequences]
+        sequences = [time_first(each) for each in given.sequences]
         context.begun = cell.begin(sequences, given.states, context, **kwargs)
         if self.precompute_input:
             sequences = cell.prepare(sequences, context, **kwargs)
@@ -285,7 +285,7 @@ class BaseRecurrentLayer(MergeLayer):
             old = zip(names, previous, strict=True)
             return [], [_where(keep, values[name], each) for name, each in old]
 
-        mask = _time_first(pt.neq(mask, 0))
+        mask = time_first(pt.neq(mask, 0))
         _, states = self._loop(body, [*sequences, mask], initials)
         return dict(zip(names, states, strict=True))
 
@@ -300,12 +300,19 @@ class BaseRecurrentLayer(MergeLayer):
         )
         return run_loop(body, sequences, initials, options)
 
+    def _arrange_sequences(self, values):
+        """Arrange values of which each has the SHAPE (time, batch, ...)."""
+        if self.only_return_final:
+            last = 0 if self.backwards else -1
+            values = {name: each[last] for name, each in values.items()}
+        return self._arrange(values)
+
     def _arrange(self, values):
         if self.only_return_final:
             return Outcome(values, values)
         last = 0 if self.backwards else -1
         final = {name: each[last] for name, each in values.items()}
-        return Outcome({k: _time_first(each) for k, each in values.items()}, final)
+        return Outcome({k: time_first(each) for k, each in values.items()}, final)
 
 
 @dataclass
@@ -369,7 +376,7 @@ class StepContext:
         return x
 
 
-def _time_first(sequence):
+def time_first(sequence):
     """Exchange the axes of batch and time."""
     return sequence.dimshuffle(1, 0, *range(2, sequence.ndim))
 

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
+import pytensor.tensor as pt
+
 from lasagne_next import init, nonlinearities
 from lasagne_next.layers.base import describe
 from lasagne_next.layers.recurrent.cell import Cell
-from lasagne_next.layers.recurrent.container import BaseRecurrentLayer
+from lasagne_next.layers.recurrent.container import BaseRecurrentLayer, time_first
+from lasagne_next.layers.recurrent.fused import (
+    has_functions,
+    is_plain,
+    of_one_type,
+    plain_weight,
+)
 from lasagne_next.layers.recurrent.gates import Gate
 from lasagne_next.layers.recurrent.steps import GatedSteps
+from lasagne_next.ops import lstm_sequence
 
 __all__ = ["LSTMCell", "LSTMLayer"]
 
@@ -141,6 +150,11 @@ class LSTMLayer(LSTMSteps, BaseRecurrentLayer):
     final state is returned. :class:`StateLayer` gives the cell state. Initial states
     are parameters, not regularizable, and trainable with `learn_init` only.
 
+    With the usual nonlinearities, and none of `gradient_steps`, `unroll_scan` and
+    ``precompute_input=False``, the whole sequence is computed by one operation
+    (:func:`lasagne_next.ops.lstm_sequence`), several times faster than by the loop that
+    any cell runs in. ``get_output(..., fused=False)`` asks for the loop.
+
     References
     ----------
     .. [1] Sepp Hochreiter and Juergen Schmidhuber (1997): Long short-term memory.
@@ -200,6 +214,49 @@ class LSTMLayer(LSTMSteps, BaseRecurrentLayer):
         (step_shape,) = self._step_shapes()
         self._add_lstm_params(gates, nonlinearity, peepholes, step_shape)
         self._add_initial_states(("cell", "hid"), initials)
+
+    def get_output_for(self, inputs, fused=True, **kwargs):
+        """Return the hidden states, SHAPE (batch, time, num_units), or the last.
+
+        By one operation where the layer is a plain one, unless `fused` is False.
+        """
+        return super().get_output_for(inputs, fused=fused, **kwargs)
+
+    def run(self, given, fused=True, **kwargs):
+        """Build the whole recurrence as expressions."""
+        if fused and is_plain(self, LSTMSteps) and self._has_usual_functions():
+            outcome = self._run_fused(given, **kwargs)
+            if outcome is not None:
+                return outcome
+        return super().run(given, **kwargs)
+
+    def _has_usual_functions(self):
+        functions = [*self._gate_params("nonlinearity_"), self.nonlinearity]
+        return has_functions(
+            functions, ("sigmoid", "sigmoid", "tanh", "sigmoid", "tanh")
+        )
+
+    def _run_fused(self, given, **kwargs):
+        """Return what one operation computes, None where it cannot."""
+        context, hidden = self._context(given), given.states["hid"]
+        weight, peepholes = plain_weight(self, hidden, context), self._join_peepholes()
+        if weight is None:
+            return None
+        (projected,) = self.prepare([time_first(given.sequences[0])], context, **kwargs)
+        operands = [projected, weight, given.states["cell"], hidden, peepholes]
+        if not of_one_type(operands):
+            return None
+        mask = None if given.mask is None else time_first(given.mask)
+        hidden, cell = lstm_sequence(
+            *operands, mask, self.backwards, float(self.grad_clipping)
+        )
+        return self._arrange_sequences({"hid": hidden, "cell": cell})
+
+    def _join_peepholes(self):
+        if not self.peepholes:
+            return None
+        names = ("ingate", "forgetgate", "outgate")
+        return pt.stack([getattr(self, f"W_cell_to_{name}") for name in names])
 
 
 class LSTMCell(LSTMSteps, Cell):

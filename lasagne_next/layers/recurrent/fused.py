@@ -1,0 +1,51 @@
+"""When a layer of gates is plain enough for one operation over the whole sequence."""
+
+from __future__ import annotations
+
+import pytensor.tensor as pt
+from pytensor.graph.basic import Variable
+from pytensor.tensor.math import Dot
+
+from lasagne_next import nonlinearities
+
+__all__ = ["has_functions", "is_plain", "of_one_type", "plain_weight"]
+
+_ALIKE = {
+    "sigmoid": (nonlinearities.sigmoid, pt.sigmoid),
+    "tanh": (nonlinearities.tanh, pt.tanh),
+}
+
+
+def is_plain(layer, steps):
+    """Tell whether a layer takes the steps of a class, with no options of the loop."""
+    maps = ("begin", "step", "_hidden_product", "_finish_hidden", "_split")
+    own = [name for name in dir(steps) if name in (*maps, "_finish_cell")]
+    return (
+        all(getattr(type(layer), name) is getattr(steps, name) for name in own)
+        and layer.gradient_steps == -1
+        and layer.precompute_input
+        and not layer.unroll_scan
+        and not isinstance(layer.grad_clipping, Variable)
+    )
+
+
+def has_functions(functions, names):
+    """Tell whether functions are those of these names, in this order."""
+    return all(
+        any(function is each for each in _ALIKE[name])
+        for function, name in zip(functions, names, strict=True)
+    )
+
+
+def plain_weight(layer, hidden, context):
+    """Return the recurrent weights side by side, None where their structure pays."""
+    made = layer._hidden_product(hidden, context).owner
+    if made is None or not isinstance(made.op, Dot) or made.inputs[0] is not hidden:
+        return None
+    return made.inputs[1]  # (num_units, gates * num_units)
+
+
+def of_one_type(operands):
+    """Tell whether all are float32, or all are float64."""
+    types = {each.dtype for each in operands if each is not None}
+    return len(types) == 1 and types <= {"float32", "float64"}
