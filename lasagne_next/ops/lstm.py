@@ -188,6 +188,18 @@ class LSTMSequenceGradient(_LSTM):
         As in :class:`LSTMSequence`.
     cell_used : bool
         Whether the gradient of the cells follows that of the hidden states.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pytensor
+    >>> import pytensor.tensor as pt
+    >>> from lasagne_next.ops import LSTMSequenceGradient, lstm_sequence
+    >>> x, state = pt.tensor(shape=(None, 2, 12)), np.zeros((2, 3))
+    >>> hidden, _ = lstm_sequence(x, np.zeros((3, 12)), state, state)
+    >>> gradient = pytensor.grad(hidden.sum(), x)
+    >>> isinstance(gradient.owner.op, LSTMSequenceGradient), gradient.type.shape
+    (True, (None, 2, 12))
     """
 
     __props__ = ("peepholes", "masked", "backwards", "clip", "cell_used")
