@@ -25,7 +25,7 @@ __all__ = [
     "numba_funcify_max_pool_selection",
 ]
 
-CACHE_VERSION = 1  # raise when anything below changes
+CACHE_VERSION = 5  # raise when anything below changes
 
 
 def _counting(windows):
@@ -104,29 +104,82 @@ def _over_rows(windows, work):
     return rows
 
 
+def _within(windows):
+    """Make the function that tells which windows of a row lie within it: from, before.
+
+    What follows is written out in one function each: views of arrays that are passed
+    on are counted, which costs more than the work on a row.
+    """
+    stride, (before, _) = windows.stride[-1], windows.pad[-1]
+    reach = windows.extent[-1] - 1 - before
+
+    @numba_basic.numba_njit
+    def within(length, count):
+        first = min(max(-(-before // stride), 0), count)
+        return first, min(max((length - 1 - reach) // stride + 1, first), count)
+
+    return within
+
+
 @register_funcify_default_op_cache_key(MaxPool)
 def numba_funcify_max_pool(op, node, **kwargs):
     """Return a function of the input."""
     dtype = node.outputs[0].type.numpy_dtype.type
-    stride = op.windows.stride[-1]
     as_planes, from_planes = make_shaping(op.windows.ndim)
-    counts = _counting(op.windows)
+    counts, within = _counting(op.windows), _within(op.windows)
+    depth, height, width = in_three_axes(op.windows.size, 1)
+    stride_d, stride_h, stride = in_three_axes(op.windows.stride, 1)
+    step_d, step_h, step = in_three_axes(op.windows.dilation, 1)
+    pads = in_three_axes(op.windows.pad, (0, 0))
+    before_d, before_h, before = (pair[0] for pair in pads)
 
     @numba_basic.numba_njit
-    def raise_to_elements(large, small, _, __, offset, lowest, highest):
-        for o in range(lowest, highest):
-            value, largest = large[o * stride + offset], small[o]
-            # Conditional expressions vectorise. What is no number is kept.
-            small[o] = value if (value > largest or value != value) else largest
-
-    rows = _over_rows(op.windows, raise_to_elements)
+    def rows(x, out):
+        planes, d, h, w = x.shape
+        _, out_d, out_h, out_w = out.shape
+        first, last = within(w, out_w)
+        for p in range(planes):
+            for o_d in range(out_d):
+                for o_h in range(out_h):
+                    row = out[p, o_d, o_h]
+                    inner = row[first:last]
+                    for k_d in range(depth):
+                        i_d = o_d * stride_d - before_d + k_d * step_d
+                        if i_d < 0 or i_d >= d:
+                            continue
+                        for k_h in range(height):
+                            i_h = o_h * stride_h - before_h + k_h * step_h
+                            if i_h < 0 or i_h >= h:
+                                continue
+                            source = x[p, i_d, i_h]
+                            for o in range(out_w):
+                                if first <= o < last:
+                                    continue
+                                for k in range(width):
+                                    i = o * stride + k * step - before
+                                    if 0 <= i < w:
+                                        value, top = source[i], row[o]
+                                        if value > top or value != value:
+                                            row[o] = value
+                            # Views that begin at the first element have no negative
+                            # indices to check for, and conditional expressions have
+                            # no branches. What is no number is kept.
+                            if last > first:
+                                source = source[first * stride - before :]
+                            for o in range(inner.size):
+                                top = inner[o]
+                                for k in range(width):
+                                    value = source[o * stride + k * step]
+                                    is_larger = value > top or value != value
+                                    top = value if is_larger else top
+                                inner[o] = top
 
     @numba_basic.numba_njit
     def max_pool(x):
         planes = as_planes(x)
         d, h, w = counts(planes)
         out = np.full((planes.shape[0], d, h, w), -np.inf, dtype)
-        rows(planes, out, planes, out)
+        rows(planes, out)
         return from_planes(out, x.shape[0], x.shape[1])
 
     return max_pool, CACHE_VERSION
@@ -136,24 +189,66 @@ def numba_funcify_max_pool(op, node, **kwargs):
 def numba_funcify_max_pool_gradient(op, node, **kwargs):
     """Return a function of input, pooled values, and their gradient."""
     dtype = node.outputs[0].type.numpy_dtype.type
-    stride = op.windows.stride[-1]
     as_planes, from_planes = make_shaping(op.windows.ndim)
+    within = _within(op.windows)
+    depth, height, width = in_three_axes(op.windows.size, 1)
+    stride_d, stride_h, stride = in_three_axes(op.windows.stride, 1)
+    step_d, step_h, step = in_three_axes(op.windows.dilation, 1)
+    pads = in_three_axes(op.windows.pad, (0, 0))
+    before_d, before_h, before = (pair[0] for pair in pads)
 
     @numba_basic.numba_njit
-    def add_to_largest(large, small, sums, values, offset, lowest, highest):
-        for o in range(lowest, highest):
-            i = o * stride + offset
-            # Always stored: a branch would be mispredicted.
-            added = sums[i] + values[o]
-            sums[i] = added if large[i] == small[o] else sums[i]
-
-    rows = _over_rows(op.windows, add_to_largest)
+    def rows(x, pooled, values, sums):
+        planes, d, h, w = x.shape
+        _, out_d, out_h, out_w = pooled.shape
+        first, last = within(w, out_w)
+        for p in range(planes):
+            for o_d in range(out_d):
+                for o_h in range(out_h):
+                    tops, given = pooled[p, o_d, o_h], values[p, o_d, o_h]
+                    inner_tops, inner_given = tops[first:last], given[first:last]
+                    for k_d in range(depth):
+                        i_d = o_d * stride_d - before_d + k_d * step_d
+                        if i_d < 0 or i_d >= d:
+                            continue
+                        for k_h in range(height):
+                            i_h = o_h * stride_h - before_h + k_h * step_h
+                            if i_h < 0 or i_h >= h:
+                                continue
+                            source, target = x[p, i_d, i_h], sums[p, i_d, i_h]
+                            for o in range(out_w):
+                                if first <= o < last:
+                                    continue
+                                for k in range(width):
+                                    i = o * stride + k * step - before
+                                    if 0 <= i < w and source[i] == tops[o]:
+                                        target[i] += given[o]
+                            if last > first:
+                                start = first * stride - before
+                                source, target = source[start:], target[start:]
+                            # Always stored: a branch would be mispredicted.
+                            if stride == 1:
+                                for k in range(width):
+                                    part = source[k * step :]
+                                    sum_part = target[k * step :]
+                                    for o in range(inner_tops.size):
+                                        added = sum_part[o] + inner_given[o]
+                                        is_top = part[o] == inner_tops[o]
+                                        sum_part[o] = added if is_top else sum_part[o]
+                            else:
+                                for o in range(inner_tops.size):
+                                    top, value = inner_tops[o], inner_given[o]
+                                    for k in range(width):
+                                        i = o * stride + k * step
+                                        added = target[i] + value
+                                        is_top = source[i] == top
+                                        target[i] = added if is_top else target[i]
 
     @numba_basic.numba_njit
     def max_pool_gradient(x, pooled, values):
         planes = as_planes(x)
         sums = np.zeros(planes.shape, dtype)
-        rows(planes, as_planes(pooled), sums, as_planes(values))
+        rows(planes, as_planes(pooled), as_planes(values), sums)
         return from_planes(sums, x.shape[0], x.shape[1])
 
     return max_pool_gradient, CACHE_VERSION
