@@ -5,6 +5,33 @@ from numba.cpython.unsafe.tuple import tuple_setitem
 from pytensor.link.numba.dispatch import basic as numba_basic
 from pytensor.link.numba.dispatch.basic import register_funcify_default_op_cache_key
 
+from lasagne_next.dispatch.numba.matrix_product import _keep_alive
+from lasagne_next.dispatch.numba.symbols import by_name
+from lasagne_next.dispatch.numba.tiles import vector_length
+from lasagne_next.dispatch.numba.windows import (
+    BATCH,
+    CHANNELS,
+    DILATION,
+    FILTER_SIZES,
+    FILTERS,
+    FLIP,
+    GROUPS,
+    LENGTH,
+    PAD,
+    STRIDE,
+    TRANSPOSED,
+    W_ADDRESS,
+    X_ADDRESS,
+    X_SIZES,
+    Y_ADDRESS,
+    Y_SIZES,
+)
+from lasagne_next.dispatch.numba.windows_times_filters import (
+    make_windows_times_filters,
+)
+from lasagne_next.dispatch.numba.windows_times_outputs import (
+    make_windows_times_outputs,
+)
 from lasagne_next.ops.convolution import (
     Convolution,
     FilterGradient,
@@ -19,46 +46,45 @@ __all__ = [
     "numba_funcify_transposed_convolution",
 ]
 
-CACHE_VERSION = 1  # raise when anything below changes
+CACHE_VERSION = 2  # raise when anything below, or the windows, change
 
-_TO_Y, _TO_X, _TO_W = range(3)
+
+def _kernels(dtype):
+    """Return the two kernels of a type, functions of the address of their arguments."""
+    dtype = np.dtype(dtype)
+    key = f"{CACHE_VERSION}-{vector_length(dtype)}"
+    filters = by_name(
+        f"lasagne_next_windows_times_filters_{dtype}",
+        1,
+        lambda: make_windows_times_filters(dtype),
+        key,
+    )
+    outputs = by_name(
+        f"lasagne_next_windows_times_outputs_{dtype}",
+        1,
+        lambda: make_windows_times_outputs(dtype),
+        key,
+    )
+    return filters, outputs
 
 
 @numba_basic.numba_njit
-def _accumulate(target, x, W, y, geometry, num_groups, flip):
-    """Add all products to one of the three arrays, which have three axes of positions.
-
-    The result starts at zero, the other two are read.
-    """
+def _arguments(x, W, y, addresses, geometry, num_groups, flip, transposed):
+    """Write shapes, geometry and addresses into the table that the kernels read."""
     stride, pad, _, dilation = geometry
-    num_filters, channels, depth, height, width = W.shape
-    per_group = num_filters // num_groups
-    for b, f, c in np.ndindex(x.shape[0], num_filters, channels):
-        channel = f // per_group * channels + c
-        for u0, u1, u2 in np.ndindex(depth, height, width):
-            v0, v1, v2 = u0, u1, u2
-            if flip:
-                v0, v1, v2 = depth - 1 - u0, height - 1 - u1, width - 1 - u2
-            for o0, o1, o2 in np.ndindex(y.shape[2], y.shape[3], y.shape[4]):
-                i0 = stride[0] * o0 + dilation[0] * u0 - pad[0]
-                i1 = stride[1] * o1 + dilation[1] * u1 - pad[1]
-                i2 = stride[2] * o2 + dilation[2] * u2 - pad[2]
-                if not (0 <= i0 < x.shape[2] and 0 <= i1 < x.shape[3]):
-                    continue
-                if not 0 <= i2 < x.shape[4]:
-                    continue
-                if target == _TO_Y:
-                    y[b, f, o0, o1, o2] += (
-                        x[b, channel, i0, i1, i2] * W[f, c, v0, v1, v2]
-                    )
-                elif target == _TO_X:
-                    x[b, channel, i0, i1, i2] += (
-                        y[b, f, o0, o1, o2] * W[f, c, v0, v1, v2]
-                    )
-                else:
-                    W[f, c, v0, v1, v2] += (
-                        x[b, channel, i0, i1, i2] * y[b, f, o0, o1, o2]
-                    )
+    table = np.zeros(LENGTH, np.intp)
+    table[X_ADDRESS], table[W_ADDRESS], table[Y_ADDRESS] = addresses
+    table[BATCH], table[GROUPS], table[FLIP] = x[0], num_groups, flip
+    table[TRANSPOSED] = transposed
+    table[CHANNELS], table[FILTERS] = W[1], W[0] // num_groups
+    for axis in range(3):
+        table[X_SIZES + axis] = x[axis + 2]
+        table[Y_SIZES + axis] = y[axis + 2]
+        table[FILTER_SIZES + axis] = W[axis + 2]
+        table[STRIDE + axis] = stride[axis]
+        table[PAD + axis] = pad[axis]
+        table[DILATION + axis] = dilation[axis]
+    return table
 
 
 def _wide(values, filler):
@@ -145,6 +171,7 @@ def numba_funcify_convolution(op, node, **kwargs):
     """Return a function of the input and the filters."""
     widen, narrow, _ = _shapes(op.num_axes)
     geometry, num_groups, flip = _geometry(op), op.num_groups, op.flip_filters
+    kernel = _kernels(node.outputs[0].dtype)[0]
 
     @numba_basic.numba_njit
     def convolution(x, W):
@@ -152,11 +179,17 @@ def numba_funcify_convolution(op, node, **kwargs):
         size = _convolved(x_shape, W_shape, geometry)
         y_shape = (x_shape[0], W_shape[0], size[0], size[1], size[2])
         _check(x_shape, W_shape, y_shape, geometry, num_groups)
-        y = np.zeros(y_shape, x.dtype)
+        y = np.empty(narrow(y_shape), x.dtype)
         x, W = np.ascontiguousarray(x), np.ascontiguousarray(W)
-        x, W = x.reshape(x_shape), W.reshape(W_shape)
-        _accumulate(_TO_Y, x, W, y, geometry, num_groups, flip)
-        return y.reshape(narrow(y_shape))
+        addresses = x.ctypes.data, W.ctypes.data, y.ctypes.data
+        table = _arguments(
+            x_shape, W_shape, y_shape, addresses, geometry, num_groups, flip, 0
+        )
+        if y.size > 0:
+            kernel(table.ctypes.data)
+        _keep_alive(x, W)
+        _keep_alive(table, y)
+        return y
 
     return convolution, CACHE_VERSION
 
@@ -166,17 +199,24 @@ def numba_funcify_transposed_convolution(op, node, **kwargs):
     """Return a function of the output, the filters and perhaps the sizes."""
     widen, narrow, widen_sizes = _shapes(op.num_axes)
     geometry, num_groups, flip = _geometry(op), op.num_groups, op.flip_filters
+    kernel = _kernels(node.outputs[0].dtype)[0]
 
     @numba_basic.numba_njit
     def to_input(y, W, size):
         y_shape, W_shape = widen(y.shape), widen(W.shape)
         x_shape = (y_shape[0], W_shape[1] * num_groups, size[0], size[1], size[2])
         _check(x_shape, W_shape, y_shape, geometry, num_groups)
-        x = np.zeros(x_shape, y.dtype)
+        x = np.empty(narrow(x_shape), y.dtype)
         y, W = np.ascontiguousarray(y), np.ascontiguousarray(W)
-        y, W = y.reshape(y_shape), W.reshape(W_shape)
-        _accumulate(_TO_X, x, W, y, geometry, num_groups, flip)
-        return x.reshape(narrow(x_shape))
+        addresses = x.ctypes.data, W.ctypes.data, y.ctypes.data
+        table = _arguments(
+            x_shape, W_shape, y_shape, addresses, geometry, num_groups, flip, 1
+        )
+        if x.size > 0:
+            kernel(table.ctypes.data)
+        _keep_alive(y, W)
+        _keep_alive(table, x)
+        return x
 
     if len(node.inputs) == 3:
 
@@ -199,16 +239,23 @@ def numba_funcify_filter_gradient(op, node, **kwargs):
     """Return a function of the input, the cotangent of the output and the sizes."""
     widen, narrow, widen_sizes = _shapes(op.num_axes)
     geometry, num_groups, flip = _geometry(op), op.num_groups, op.flip_filters
+    kernel = _kernels(node.outputs[0].dtype)[1]
 
     @numba_basic.numba_njit
     def filter_gradient(x, y, sizes):
         x_shape, y_shape, size = widen(x.shape), widen(y.shape), widen_sizes(sizes)
         W_shape = (y_shape[1], x_shape[1] // num_groups, size[0], size[1], size[2])
         _check(x_shape, W_shape, y_shape, geometry, num_groups)
-        W = np.zeros(W_shape, x.dtype)
+        W = np.zeros(narrow(W_shape), x.dtype)
         x, y = np.ascontiguousarray(x), np.ascontiguousarray(y)
-        x, y = x.reshape(x_shape), y.reshape(y_shape)
-        _accumulate(_TO_W, x, W, y, geometry, num_groups, flip)
-        return W.reshape(narrow(W_shape))
+        addresses = x.ctypes.data, W.ctypes.data, y.ctypes.data
+        table = _arguments(
+            x_shape, W_shape, y_shape, addresses, geometry, num_groups, flip, 0
+        )
+        if W.size > 0 and y.size > 0:
+            kernel(table.ctypes.data)
+        _keep_alive(x, y)
+        _keep_alive(table, W)
+        return W
 
     return filter_gradient, CACHE_VERSION
