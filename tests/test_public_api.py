@@ -171,6 +171,10 @@ CONTRACT = {
         "RandomizedRectifierLayer": "incoming, lower=0.3, upper=0.8, "
         "shared_axes='auto', **kwargs",
         "rrelu": "layer, **kwargs",
+        "TransformerLayer": "incoming, localization_network, downsample_factor=1, "
+        "border_mode='nearest', **kwargs",
+        "TPSTransformerLayer": "incoming, localization_network, downsample_factor=1, "
+        "control_points=16, precompute_grid='auto', border_mode='nearest', **kwargs",
     },
     "init": {
         "Initializer": "",
@@ -291,6 +295,24 @@ ALIASES = {
     "nonlinearities.ScaledTanh": "nonlinearities.ScaledTanH",
 }
 
+# The index of the contract: what ``lasagne.layers`` offered.
+LAYERS = """
+Layer MergeLayer get_all_layers get_output get_output_shape get_all_params count_params
+get_all_param_values set_all_param_values InputLayer DenseLayer NINLayer Conv1DLayer
+Conv2DLayer Conv3DLayer TransposedConv2DLayer Deconv2DLayer DilatedConv2DLayer
+TransposedConv3DLayer Deconv3DLayer LocallyConnected2DLayer MaxPool1DLayer
+MaxPool2DLayer MaxPool3DLayer Pool1DLayer Pool2DLayer Pool3DLayer Upscale1DLayer
+Upscale2DLayer Upscale3DLayer FeaturePoolLayer FeatureWTALayer GlobalPoolLayer
+SpatialPyramidPoolingLayer DropoutLayer dropout dropout_channels spatial_dropout
+dropout_locations GaussianNoiseLayer FlattenLayer flatten ReshapeLayer reshape
+DimshuffleLayer dimshuffle PadLayer pad SliceLayer autocrop autocrop_array_shapes
+ConcatLayer concat ElemwiseMergeLayer ElemwiseSumLayer LocalResponseNormalization2DLayer
+BatchNormLayer batch_norm StandardizationLayer instance_norm layer_norm EmbeddingLayer
+CustomRecurrentLayer RecurrentLayer Gate LSTMLayer GRULayer NonlinearityLayer BiasLayer
+ScaleLayer standardize ExpressionLayer InverseLayer TransformerLayer TPSTransformerLayer
+ParametricRectifierLayer prelu RandomizedRectifierLayer rrelu
+"""
+
 # A tuple of types cannot hold a docstring.
 WITHOUT_DOCSTRING = {"utils.int_types"}
 
@@ -345,6 +367,14 @@ def test_names_are_listed_where_users_look_for_them(path):
     if path not in UNLISTED:
         assert find(f"{package}.{name}") is find(path)
     assert (name in find(package).__all__) == (path not in UNLISTED)
+
+
+@pytest.mark.parametrize("name", LAYERS.split())
+def test_every_name_of_the_index_is_there_with_its_signature(name):
+    """Catches a layer or function that old programs miss, or call in vain."""
+    assert name in lasagne_next.layers.__all__
+    checked = {each for m, n, _ in SIGNATURES if m.startswith("layers") for each in [n]}
+    assert name in checked | {each.rpartition(".")[2] for each in ALIASES}
 
 
 @pytest.mark.parametrize("alias", ALIASES)

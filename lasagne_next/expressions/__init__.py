@@ -33,6 +33,7 @@ from lasagne_next.expressions.positions import (
     relative_scores,
     sinusoids,
 )
+from lasagne_next.expressions.sampling import bilinear_sample
 from lasagne_next.expressions.standardise import rms_normalise, standardise
 from lasagne_next.expressions.stateful import SpectralNorm, exponential_average
 from lasagne_next.expressions.stochastic import Gaussian, kl_to_normal_prior
@@ -75,6 +76,7 @@ __all__ = [
     "WeightStandardised",
     "attention",
     "attention_weights",
+    "bilinear_sample",
     "carry_state",
     "causal_mask",
     "convolve",

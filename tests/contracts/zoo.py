@@ -131,6 +131,11 @@ def attention_with_all(incomings, name=None, **params):
     )
 
 
+def moved(kind, incomings, **kwargs):
+    """Return a layer that reads an image where another input says."""
+    return kind(*incomings, **kwargs)
+
+
 def halves(x):
     """Return every other column."""
     return x[:, ::2] * 2
@@ -330,6 +335,14 @@ LAYERS = {
     "StandardizationLayer, features": (
         partial(layers.StandardizationLayer, axes="features"),
         MAPS,
+    ),
+    "TPSTransformerLayer": (
+        partial(moved, layers.TPSTransformerLayer, control_points=4),
+        [MAPS, (None, 8)],
+    ),
+    "TransformerLayer": (
+        partial(moved, layers.TransformerLayer, downsample_factor=(2, 0.4)),
+        [MAPS, (None, 6)],
     ),
     "TransposedConv1DLayer": (
         partial(

@@ -10,6 +10,10 @@ from lasagne_next.layers.special.rectifiers import (
     prelu,
     rrelu,
 )
+from lasagne_next.layers.special.transformer import (
+    TPSTransformerLayer,
+    TransformerLayer,
+)
 
 __all__ = [
     "BiasLayer",
@@ -19,6 +23,8 @@ __all__ = [
     "ParametricRectifierLayer",
     "RandomizedRectifierLayer",
     "ScaleLayer",
+    "TPSTransformerLayer",
+    "TransformerLayer",
     "prelu",
     "rrelu",
     "standardize",
