@@ -51,7 +51,7 @@ class Settings(NamedTuple):
     epochs: int = 150
 
 
-SMOKE = Settings(units=30, pretraining=6, epochs=1)
+SMOKE = Settings(units=16, pretraining=3, epochs=1)
 DEPTH, CORRUPTION = 4, 0.25
 IMAGE, LABEL = pt.fmatrix("image"), pt.lvector("label")
 SIGMOID = nonlinearities.sigmoid

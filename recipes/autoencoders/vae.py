@@ -48,7 +48,7 @@ class Settings(NamedTuple):
     draws: int = 64
 
 
-SMOKE = Settings(32, 4, 8, 200, 500, 8)
+SMOKE = Settings(32, 4, 5, 150, 500, 8)
 X, NOISE = pt.fmatrix("x"), pt.fmatrix("noise")
 
 

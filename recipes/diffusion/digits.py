@@ -47,7 +47,7 @@ class Settings(NamedTuple):
     epochs: int = 30
 
 
-SMOKE = Settings(units=48, steps=200, batch=64, samples=60, epochs=8)
+SMOKE = Settings(units=32, steps=50, batch=32, samples=40, epochs=8)
 FULL = Settings(units=512, steps=25_000, batch=128, samples=2000, epochs=60)
 HIGH, LOW, LEVELS = 8.0, 0.03, 30
 

@@ -46,7 +46,7 @@ class Settings(NamedTuple):
     batch: int = 128
 
 
-SMOKE = Settings(units=24, small_units=7, steps=150, batch=64)
+SMOKE = Settings(units=24, small_units=7, steps=80, batch=32)
 HIGH, LOW, NUMBER = 4.0, 0.1, 10
 
 
