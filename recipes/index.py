@@ -150,12 +150,12 @@ def _escape(text):
     )
 
 
-def _run(name):
+def _run(name, backend):
     module = importlib.import_module(f"recipes.{name}")
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
         with contextlib.redirect_stdout(streams.StringIO()):
-            numbers = module.main(["--output", folder])
+            numbers = module.main(["--output", folder, "--backend", backend])
         return section(name, numbers["holds"], time.perf_counter() - start)
 
 
@@ -198,13 +198,16 @@ def main(argv=None):
     parser.add_argument(
         "--output", type=Path, default=FOLDER, metavar="FOLDER", help=str(FOLDER)
     )
+    parser.add_argument(
+        "--backend", choices=command.BACKENDS, default="numba", help="what computes"
+    )
     args = parser.parse_args(argv)
     folder = command.output_folder(args.output)
     for given in args.names:
         package = given.split(".")[0]
         names = [given] if "." in given else recipe_names(package)
         for name in track(names, package, "recipe"):
-            merge(folder / f"{package}.rst", package, name, _run(name))
+            merge(folder / f"{package}.rst", package, name, _run(name, args.backend))
 
 
 if __name__ == "__main__":

@@ -84,10 +84,11 @@ def draw(path, rows, shape):
     figures.save_figure(figure, path)
 
 
-def train_and_judge(make_model, path, images, run):
+def train_and_judge(make_model, path, images, run, least=0.8, far=1.3):
     """Train a denoiser of digits, draw some and read them; return the claims.
 
-    `make_model` gets the standard deviation of a pixel.
+    `make_model` gets the standard deviation of a pixel. At least the share `least` of
+    the digits must be read with certainty, at most `far` times as far away as new ones.
     """
     settings, rng, read = run.settings, run.rng, reader(images, run)
     # From -1 to 1, as a denoiser expects numbers around zero.
@@ -126,10 +127,10 @@ def train_and_judge(make_model, path, images, run):
             losses[-tenth:].mean() / losses[:tenth].mean(),
             most=0.8,
         ),
-        Claim("drawn: share read with certainty", numbers["drawn"][0], least=0.8),
+        Claim("drawn: share read with certainty", numbers["drawn"][0], least),
         Claim("normal: share read with certainty", numbers["normal"][0], most=0.7),
         Claim("drawn: effective number of classes", numbers["drawn"][1], least=9),
-        Claim("distance to digits shown, drawn : held out", ratio, 0.5, 1.3),
+        Claim("distance to digits shown, drawn : held out", ratio, 0.5, far),
     ]
 
 

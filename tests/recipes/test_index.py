@@ -22,7 +22,7 @@ def test_every_recipe_says_how_it_is_run_and_what_it_found():
     assert len(names) > 20
     for name in names:
         doc = index.importlib.import_module(f"recipes.{name}").__doc__
-        assert f"    python -m recipes.{name}\n" in doc, name
+        assert f"    python -m recipes.{name}" in doc, name
         assert "\nTime: " in doc, name
         assert "TIME" not in doc, name
         assert "\n* " in doc, name
