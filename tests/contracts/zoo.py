@@ -400,10 +400,39 @@ RULES = {
 }
 
 
-def loops(name):
-    """Tell whether a layer of the zoo loops over time."""
-    kind = name.split(",")[0]
-    return kind == "StateLayer" or kind in layers.recurrent.__all__
+# What takes long to compile on Numba: loops over time, whose own tests compile them,
+# and layers that are made of the same operations as others here.
+LONG_ON_NUMBA = {
+    *layers.recurrent.__all__,
+    "StateLayer",
+    "Conv1DLayer",
+    "Conv2DLayer, untied",
+    "Conv3DLayer",
+    "DepthwiseConv1DLayer",
+    "FeatureWTALayer",
+    "GroupNormLayer",
+    "InstanceNormLayer",
+    "LayerNormLayer, two axes",
+    "LocallyConnected2DLayer",
+    "MaxPool1DLayer",
+    "MaxPool3DLayer",
+    "MultiHeadAttentionLayer",
+    "Pool1DLayer",
+    "Pool3DLayer",
+    "SeparableConv1DLayer",
+    "SpatialPyramidPoolingLayer",
+    "StandardizationLayer",
+    "TPSTransformerLayer",
+    "TransposedConv1DLayer",
+    "TransposedConv3DLayer",
+    "Upscale1DLayer",
+    "Upscale3DLayer",
+}
+
+
+def is_long_on_numba(name):
+    """Tell whether a layer of the zoo is compiled on Numba in slow runs only."""
+    return name in LONG_ON_NUMBA or name.split(",")[0] in LONG_ON_NUMBA
 
 
 def public_layers():
