@@ -24,7 +24,7 @@ _WORDS = ("valid", "full", "same", "causal")
 class BaseConvLayer(Layer):
     """Base of all convolution layers; see :class:`lasagne_next.layers.Conv2DLayer`.
 
-    A subclass implements :meth:`convolve`.
+    A subclass implements ``convolve``.
 
     Parameters
     ----------
