@@ -32,7 +32,7 @@ def is_plain(layer, steps):
 def has_functions(functions, names):
     """Tell whether functions are those of these names, in this order."""
     return all(
-        any(function is each for each in _ALIKE[name])
+        any(function == each for each in _ALIKE[name])
         for function, name in zip(functions, names, strict=True)
     )
 
