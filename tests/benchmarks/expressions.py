@@ -9,64 +9,18 @@ from __future__ import annotations
 
 import numpy as np
 
+from tests.benchmarks.expression_kinds import KINDS, Problem
 from tests.benchmarks.workers import table, time_side_by_side
 
 # inputs, units, rank, batch
 SIZES = ((784, 500, 100, 64), (2048, 2048, 32, 64), (512, 512, 16, 128),
          (1024, 1024, 32, 8192))  # fmt: skip
-KINDS = ("low rank", "adapter", "Kronecker", "gram")
 RATE = 1e-3
 
 
-def leaves(kind, inputs, units, rank):
-    """Return start values of the leaves, frozen ones first, and the number of these."""
-    rng = np.random.default_rng(1)
-
-    def draw(*shape):
-        return (rng.normal(size=shape) / np.sqrt(shape[0])).astype("float32")
-
-    if kind == "low rank":
-        return [draw(inputs, rank), draw(rank, units)], 0
-    if kind == "adapter":
-        return [draw(inputs, units), draw(inputs, rank), draw(rank, units)], 1
-    if kind == "gram":
-        return [draw(inputs, rank)], 0
-    left, right = _kronecker_shapes(inputs, units)
-    return [draw(*left), draw(*right)], 0
-
-
-def _kronecker_shapes(inputs, units):
-    n1, m1 = (28, 20) if inputs == 784 else (32, 32)
-    return (n1, m1), (inputs // n1, units // m1)
-
-
-def weight(kind, parts, backend):
-    """Write W out from its parts with `pytensor.tensor` or `torch`."""
-    if kind == "low rank":
-        return parts[0] @ parts[1]
-    if kind == "adapter":
-        return parts[0] + parts[1] @ parts[2]
-    if kind == "gram":
-        return parts[0] @ parts[0].T
-    return backend(*parts)
-
-
-def by_hand(kind, x, parts, batch):
-    """Return the output as an expert writes it, for PyTensor and PyTorch alike."""
-    if kind == "low rank":
-        return (x @ parts[0]) @ parts[1]
-    if kind == "adapter":
-        return x @ parts[0] + (x @ parts[1]) @ parts[2]
-    if kind == "gram":
-        return (x @ parts[0]) @ parts[0].T
-    (n1, m1), (n2, m2) = (part.shape for part in parts)
-    if not isinstance(n1, int):  # PyTensor: sizes of the values
-        (n1, m1), (n2, m2) = (part.type.shape for part in parts)
-    rows = (x.reshape((batch * n1, n2)) @ parts[1]).reshape((batch, n1, m2))
-    rows = rows.transpose(0, 2, 1) if hasattr(rows, "owner") else rows.transpose(1, 2)
-    rows = (rows.reshape((batch * m2, n1)) @ parts[0]).reshape((batch, m2, m1))
-    rows = rows.transpose(0, 2, 1) if hasattr(rows, "owner") else rows.transpose(1, 2)
-    return rows.reshape((batch, m1 * m2))
+def _data(p):
+    rng = np.random.default_rng(2)
+    return rng.normal(size=(p.batch, p.inputs)).astype("float32")
 
 
 def ours(kind, form, mode, *sizes):
@@ -78,20 +32,19 @@ def ours(kind, form, mode, *sizes):
     from lasagne_next.params import set_tags
 
     pytensor.config.floatX = "float32"
-    inputs, units, rank, batch = map(int, sizes)
-    values, num_frozen = leaves(kind, inputs, units, rank)
-    parts = [pytensor.shared(value, shape=value.shape) for value in values]
-    set_tags(parts[:num_frozen], trainable=False)
-    x = pt.tensor("x", dtype="float32", shape=(batch, inputs))
+    kind, p = KINDS[kind], Problem(*map(int, sizes))
+    parts = [pytensor.shared(each, shape=each.shape) for each in kind.leaves(p)]
+    set_tags(parts[: kind.num_frozen], trainable=False)
+    x = pt.tensor("x", dtype="float32", shape=(p.batch, p.inputs))
     if form == "by hand":
-        y = by_hand(kind, x, parts, batch)
+        y = kind.by_hand(p, x, *parts)
     else:
-        W = weight(kind, parts, pt.linalg.kron)
+        W = kind.weight(p, *parts)
         y = expressions.dot(x, W, structured=form == "expression")
     loss = pt.sqr(y).mean()
-    rule = updates.sgd(loss, parts[num_frozen:], RATE)
+    rule = updates.sgd(loss, parts[kind.num_frozen :], RATE)
     train = pytensor.function([x], loss, updates=rule, mode=mode)
-    data = np.random.default_rng(2).normal(size=(batch, inputs)).astype("float32")
+    data = _data(p)
     return lambda: np.asarray(train(data))
 
 
@@ -100,29 +53,27 @@ def pytorch_parametrize(kind, *sizes):
     import torch
     from torch.nn.utils import parametrize
 
-    inputs, units, rank, batch = map(int, sizes)
-    values, num_frozen = leaves(kind, inputs, units, rank)
+    kind, p = KINDS[kind], Problem(*map(int, sizes))
 
     class Weight(torch.nn.Module):
         def __init__(self):
             super().__init__()
             self.parts = torch.nn.ParameterList(
                 torch.nn.Parameter(
-                    torch.from_numpy(value), requires_grad=i >= num_frozen
+                    torch.from_numpy(value), requires_grad=i >= kind.num_frozen
                 )
-                for i, value in enumerate(values)
+                for i, value in enumerate(kind.leaves(p))
             )
 
         def forward(self, _):
-            return weight(kind, list(self.parts), torch.kron).T
+            return kind.torch(p, *self.parts).T
 
-    layer = torch.nn.Linear(inputs, units, bias=False)
+    layer = torch.nn.Linear(p.inputs, p.units, bias=False)
     layer.weight.requires_grad_(False)
     parametrize.register_parametrization(layer, "weight", Weight())
-    learnt = [p for p in layer.parameters() if p.requires_grad]
+    learnt = [each for each in layer.parameters() if each.requires_grad]
     optimizer = torch.optim.SGD(learnt, lr=RATE)
-    data = np.random.default_rng(2).normal(size=(batch, inputs)).astype("float32")
-    x = torch.from_numpy(data)
+    x = torch.from_numpy(_data(p))
 
     def step():
         optimizer.zero_grad()
@@ -134,22 +85,27 @@ def pytorch_parametrize(kind, *sizes):
     return step
 
 
-def report(rounds=9):
+def report(rounds=9, kinds=tuple(KINDS), sizes=SIZES, modes=("Numba", "JAX")):
     """Return a table for each kind and size, with ratios to the layer by hand."""
     here = "tests.benchmarks.expressions"
     tables = []
-    for kind in KINDS:
-        for sizes in SIZES:
-            if kind == "gram" and sizes[0] != sizes[1]:
+    for kind in kinds:
+        for size in sizes:
+            if KINDS[kind].square and size[0] != size[1]:
                 continue
-            size = ":".join(map(str, sizes))
+            if size[0] > KINDS[kind].largest:
+                continue
+            numbers = ":".join(map(str, size))
             peers = {
-                f"{form}, {mode}": f"{here}:ours:{kind}:{form}:{mode.upper()}:{size}"
-                for mode in ("Numba", "JAX")
+                f"{form}, {mode}": f"{here}:ours:{kind}:{form}:{mode.upper()}:{numbers}"
+                for mode in modes
                 for form in ("by hand", "expression", "written out")
             }
-            peers["PyTorch parametrize"] = f"{here}:pytorch_parametrize:{kind}:{size}"
+            peers["PyTorch parametrize"] = (
+                f"{here}:pytorch_parametrize:{kind}:{numbers}"
+            )
             timings = time_side_by_side(peers, rounds=rounds, seconds_per_round=0.1)
-            title = f"{kind}, (inputs, units, rank, batch) = {sizes}"
-            tables.append(f"{title}\n{table(timings, 'by hand, Numba')}")
+            title = f"{kind}, (inputs, units, rank, batch) = {size}"
+            tables.append(f"{title}\n{table(timings, f'by hand, {modes[0]}')}")
+            print(tables[-1], flush=True)
     return "\n\n".join(tables)
