@@ -21,6 +21,7 @@ import numpy as np
 import pytensor.tensor as pt
 from pytensor.graph.basic import Variable
 
+from lasagne_next.expressions import sum_of_squares
 from lasagne_next.layers import get_all_params
 from lasagne_next.utils import as_theano_expression, default_norm_axes, match_dtype
 
@@ -78,13 +79,16 @@ def l2(x):
     Without a square root and without a factor of 1/2: with plain gradient descent, a
     coefficient c is a weight decay of 2 * c.
 
+    That of a product of thin matrices, and of other structure, is computed from its
+    parts (:func:`lasagne_next.expressions.sum_of_squares`).
+
     Examples
     --------
     >>> from lasagne_next.regularization import l2
     >>> l2([[1.0, -2.0]]).eval(mode="FAST_COMPILE").tolist()
     5.0
     """
-    return pt.sum(pt.sqr(as_theano_expression(x)))
+    return sum_of_squares(x)
 
 
 def group_lasso(x, axes=None):

@@ -34,6 +34,7 @@ from lasagne_next.expressions.positions import (
     sinusoids,
 )
 from lasagne_next.expressions.sampling import bilinear_sample
+from lasagne_next.expressions.squares import sum_of_squares
 from lasagne_next.expressions.standardise import rms_normalise, standardise
 from lasagne_next.expressions.stateful import SpectralNorm, exponential_average
 from lasagne_next.expressions.stochastic import Gaussian, kl_to_normal_prior
@@ -95,5 +96,6 @@ __all__ = [
     "sinusoids",
     "standardise",
     "state_updates",
+    "sum_of_squares",
     "take",
 ]

@@ -11,6 +11,7 @@ from pytensor.graph.basic import Variable
 
 from lasagne_next import init as initialisers
 from lasagne_next.expressions.base import ParameterExpression
+from lasagne_next.expressions.squares import sum_of_squares
 from lasagne_next.init.base import check_number
 from lasagne_next.params import static_shape
 from lasagne_next.utils import default_norm_axes, int_types, match_dtype
@@ -77,7 +78,7 @@ def inverse_norm(v, axes):
     under ``floatX="float64"``. The larger of norm and a small number has a gradient of
     NaN at zero.)
     """
-    squares = pt.sum(pt.sqr(v), axis=axes, keepdims=True)
+    squares = sum_of_squares(v, axes, keepdims=True)
     least = match_dtype(NEGLIGIBLE[v.dtype], v.dtype)
     is_zero = disconnected_grad((squares < least).astype(v.dtype))
     return pt.reciprocal(pt.sqrt(squares + is_zero))

@@ -10,6 +10,7 @@ import pytensor.tensor as pt
 from lasagne_next import init as initialisers
 from lasagne_next.expressions.base import ParameterExpression
 from lasagne_next.expressions.markers import drawn, mark_draw
+from lasagne_next.expressions.squares import sum_of_squares
 from lasagne_next.init.base import check_number
 from lasagne_next.random import RandomStream, draw_seed
 from lasagne_next.utils import match_dtype
@@ -129,4 +130,5 @@ def _divergence(mean, std, prior_std):
     prior = match_dtype(prior_std, mean.dtype)
     half = match_dtype(0.5, mean.dtype)
     ratio = pt.sqr(std / prior)
-    return pt.sum(half * (ratio + pt.sqr(mean / prior) - 1 - pt.log(ratio)))
+    spread = pt.sum(ratio - 1 - pt.log(ratio))
+    return half * (spread + sum_of_squares(mean) / pt.sqr(prior))

@@ -76,6 +76,13 @@ class LinearMap:
         """Estimate the cost of :meth:`write_out` with gradients."""
         raise NotImplementedError(f"{type(self).__name__} must define write_cost.")
 
+    def squares(self, axis):
+        """Return the sum of squares along an axis, or of all if it is None.
+
+        None if it is not cheaper than with the matrix written out.
+        """
+        return None
+
     @property
     def trainable(self):
         """Whether a gradient with respect to any part is wanted."""

@@ -59,6 +59,12 @@ class Kronecker(LinearMap):
             self.left.with_parts(function), self.right.with_parts(function)
         )
 
+    def squares(self, axis):
+        left, right = (_squares(each, axis) for each in (self.left, self.right))
+        if axis is None:
+            return left * right
+        return (left[:, None] * right).ravel()
+
     def apply_cost(self, rows):
         (n1, m1), (n2, m2) = self.left.shape, self.right.shape
         if self.left_first:
@@ -123,6 +129,12 @@ class BlockDiagonal(LinearMap):
     def with_parts(self, function):
         return BlockDiagonal([block.with_parts(function) for block in self.blocks])
 
+    def squares(self, axis):
+        parts = [_squares(block, axis) for block in self.blocks]
+        if axis is None:
+            return functools.reduce(pt.add, parts)
+        return pt.concatenate(parts)
+
     def apply_cost(self, rows):
         copies = costs.elementwise(rows * sum(self.shape), trainable=False)
         return copies + sum(block.apply_cost(rows) for block in self.blocks)
@@ -164,6 +176,10 @@ class Blocks(LinearMap):
 
     def with_parts(self, function):
         return Blocks(function(self.blocks), self.sizes)
+
+    def squares(self, axis):
+        squares = pt.sqr(self.blocks)
+        return squares.sum() if axis is None else squares.sum(axis=axis + 1).ravel()
 
     def apply_cost(self, rows):
         b, p, q = self.sizes
@@ -218,6 +234,15 @@ class Monarch(LinearMap):
         parts = function(self.r), function(self.l)
         return Monarch(*parts, self.sizes, None, self.flipped)
 
+    def squares(self, axis):
+        r, l = pt.sqr(self.r), pt.sqr(self.l)  # noqa: E741
+        if axis is None:
+            return pt.sum(r.sum(axis=1) * l.sum(axis=2).T)
+        if axis == (1 if self.flipped else 0):
+            columns = r.sum(axis=1).T[:, :, None] * l  # (q, b, k)
+            return columns.sum(axis=1).T.ravel()  # (m,)
+        return (r * l.sum(axis=2).T[:, None, :]).sum(axis=2).ravel()  # (n,)
+
     def apply_cost(self, rows):
         b, p, q, k = self.sizes
         copies = costs.elementwise(rows * (b * p + 2 * b * q + k * q), False)
@@ -226,3 +251,9 @@ class Monarch(LinearMap):
 
     def write_cost(self):
         return costs.elementwise(self.shape[0] * self.shape[1], self.trainable)
+
+
+def _squares(part, axis):
+    """Sum the squares of a part, in its own way if it has one."""
+    squares = part.squares(axis)
+    return pt.sum(pt.sqr(part.write_out()), axis) if squares is None else squares

@@ -65,6 +65,13 @@ class Diagonal(LinearMap):
             return self
         return Diagonal(function(self.row), self.shape[0], self.dtype)
 
+    def squares(self, axis):
+        size = self.shape[0]
+        if self.row is None:
+            return pt.constant(size if axis is None else [1] * size, dtype=self.dtype)
+        squares = pt.zeros(size, dtype=self.row.dtype) + pt.sqr(self.row[0])
+        return pt.sum(squares) if axis is None else squares
+
     def apply_cost(self, rows):
         if self.row is None:
             return 0.0

@@ -98,6 +98,31 @@ class Product(LinearMap):
     def apply_left_cost(self, columns):
         return sum(factor.apply_left_cost(columns) for factor in self.factors)
 
+    def squares(self, axis):
+        """Sum by the inner products of the columns of one part and rows of the other.
+
+        The chain is split where it is thinnest.
+        """
+        n, m = self.shape
+        chain, count = self._chain, len(self.factors)
+        costs_of_splits = {
+            split: chain.cost(0, split)
+            + chain.cost(split, count)
+            + costs.product(self.factors[split].shape[0], n + m, inner)
+            for split, inner in enumerate([f.shape[0] for f in self.factors])
+            if split > 0
+        }
+        split = min(costs_of_splits, key=costs_of_splits.get, default=None)
+        plain = self.write_cost() + costs.elementwise(n * m)
+        if split is None or costs_of_splits[split] >= plain:
+            return None
+        left, right = chain.build(0, split), chain.build(split, count)
+        if axis == 0:
+            return pt.sum(right * pt.dot(pt.dot(left.T, left), right), axis=0)
+        if axis == 1:
+            return pt.sum(left * pt.dot(left, pt.dot(right, right.T)), axis=1)
+        return pt.sum(pt.dot(left.T, left) * pt.dot(right, right.T))
+
     def write_cost(self):
         if self.expression is not None and self.own_cost is not None:
             return self.own_cost
