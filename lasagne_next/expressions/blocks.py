@@ -141,8 +141,9 @@ class BlockDiagonal(ParameterExpression):
 
     def start(self, value):
         """Take the blocks of the draw, enlarged to make up for the zeros."""
-        scale = np.sqrt(self.blocks)
-        return {"w": scale * self.invert(value)["w"]}
+        blocks = self.invert(value)["w"]
+        mean_square = max(np.mean(blocks**2) / self.blocks, np.finfo(float).tiny)
+        return {"w": blocks * np.sqrt(np.mean(value**2) / mean_square)}
 
     def express(self, w):
         """Return the matrix of blocks."""

@@ -83,7 +83,9 @@ class Positive(ParameterExpression):
                 f"{self!r}: init must give positive or differing values, got only "
                 f"{value.flat[0]}."
             )
-        return self.invert(_log_normal(std, value.shape))
+        drawn = _log_normal(std, value.shape)
+        # The mean square is twice the variance. That of the draw strays by percents.
+        return self.invert(drawn * np.sqrt(2 * std**2 / np.mean(drawn**2)))
 
     def express(self, t):
         """Return the positive function of t."""

@@ -31,9 +31,10 @@ class LowRank(ParameterExpression):
     Notes
     -----
     The leaves are ``u``, SHAPE (n, rank), and ``v``, SHAPE (rank, m). They start normal
-    with the variance :math:`\sqrt{s^2 / r}` each, so that W has the variance
-    :math:`s^2`. (Two Glorot factors would give W about half of it.) Multiplying by W
-    costs ``2 rank (n + m)`` operations a row instead of ``2 n m``.
+    with the variance :math:`\sqrt{s^2 / r}` each, times the factor that gives W the
+    variance :math:`s^2` of the draw exactly. (Two Glorot factors would give W about
+    half of it.) Multiplying by W costs ``2 rank (n + m)`` operations a row instead of
+    ``2 n m``.
 
     Starting from a value takes its leading singular vectors, which is the nearest
     matrix of that rank (Eckart and Young, 1936), split evenly.
@@ -55,13 +56,12 @@ class LowRank(ParameterExpression):
         check_rank_fits(self, self.rank, shape)
 
     def start(self, value):
-        """Draw normal factors whose product has the variance of `value`."""
-        (n, m), std = value.shape, (np.var(value) / self.rank) ** 0.25
-        rng = random.get_rng()
-        return {
-            "u": rng.normal(0, std, (n, self.rank)),
-            "v": rng.normal(0, std, (self.rank, m)),
-        }
+        """Draw normal factors, scaled so that W has exactly the variance of `value`."""
+        (n, m), rng = value.shape, random.get_rng()
+        u, v = rng.normal(0, 1, (n, self.rank)), rng.normal(0, 1, (self.rank, m))
+        mean_square = np.sum((u.T @ u) * (v @ v.T)) / value.size
+        scale = (value.var() / mean_square) ** 0.25
+        return {"u": scale * u, "v": scale * v}
 
     def express(self, u, v):
         """Return the product."""

@@ -20,9 +20,10 @@ class _Diagonals(ParameterExpression):
         raise NotImplementedError(f"{type(self).__name__} must define positions.")
 
     def start(self, value):
-        """Draw a normal vector of the variance of `value`."""
-        size = self.positions(value.shape).max() + 1
-        return {"c": random.get_rng().normal(0, value.std(), size)}
+        """Draw a normal vector, scaled to give W the variance of `value`."""
+        counts = np.bincount(self.positions(value.shape).ravel())
+        c = random.get_rng().normal(0, 1, counts.size)
+        return {"c": c * np.sqrt(value.var() * value.size / np.dot(counts, c**2))}
 
     def _make_leaves(self, shape, name):
         self._shape = shape  # the vector alone does not tell it

@@ -23,7 +23,7 @@ ZOO = {
     "Gaussian": (lambda s: expressions.Gaussian(), ALL, True),
     "Kronecker": (lambda s: expressions.Kronecker((2, 2)), MATRICES, True),
     "Kronecker sum": (lambda s: expressions.Kronecker((2, 4), 3), MATRICES, True),
-    "LUInvertible": (lambda s: expressions.LUInvertible(), (SQUARE,), False),
+    "LUInvertible": (lambda s: expressions.LUInvertible(), (SQUARE,), True),
     "LowRank": (lambda s: expressions.LowRank(1), ALL, True),
     "LowRankPlus": (lambda s: expressions.LowRankPlus(1), ALL, True),
     "Masked": (lambda s: expressions.Masked(mask(s)), MATRICES, True),
