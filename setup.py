@@ -18,7 +18,7 @@ EXTRAS = {
     "recipes": ["matplotlib", "safetensors", "scikit-learn", "threadpoolctl", "tqdm"],
     "jax": ["jax"],
     "cuda": ["jax[cuda12]"],
-    "docs": ["furo", "numpydoc", "sphinx", "sphinx-copybutton"],
+    "docs": ["furo", "matplotlib", "numpydoc", "sphinx", "sphinx-copybutton"],
 }
 EXTRAS["test"] = ["hypothesis", "pytest", "ruff", *EXTRAS["recipes"], *EXTRAS["jax"]]
 EXTRAS["all"] = sorted(

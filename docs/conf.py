@@ -1,9 +1,11 @@
 """Settings of the documentation."""
 
 import re
+import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / "docs")]
 
 project = "lasagne_next"
 author = "lasagne_next contributors"
@@ -21,6 +23,7 @@ extensions = [
     "sphinx.ext.mathjax",
     "numpydoc",
     "sphinx_copybutton",
+    "weight_pictures",
 ]
 exclude_patterns = ["_build", "recipes/results/*"]
 nitpicky = True
