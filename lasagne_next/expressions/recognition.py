@@ -358,9 +358,10 @@ def _solution(W, node, look):
 
 
 def _is_cast(node):
-    types = [each.dtype for each in (*node.inputs, *node.outputs)]
-    return _is_elementwise(scalar.Cast)(node) and all(
-        np.dtype(each).kind == "f" for each in types
+    if not _is_elementwise(scalar.Cast)(node):
+        return False
+    return all(
+        np.dtype(each.dtype).kind == "f" for each in (*node.inputs, *node.outputs)
     )
 
 
