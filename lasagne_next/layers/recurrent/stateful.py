@@ -177,6 +177,7 @@ class Sampler:
         self._step = pytensor.function(
             [one_step.input_var], output, updates=state_updates(output), mode=mode
         )
+        self._dtype = one_step.input_var.dtype
         self.batch_size = batch_size
 
     def __call__(self, elements):
@@ -185,14 +186,16 @@ class Sampler:
         Parameters
         ----------
         elements : numpy.ndarray, SHAPE (batch_size, ...)
-            The next element of each sequence.
+            The next element of each sequence; cast to the type of the input.
 
         Returns
         -------
         numpy.ndarray, SHAPE (batch_size, ...)
             What the network returns for it.
         """
-        output = np.asarray(self._step(np.asarray(elements)[:, None]))
+        output = np.asarray(
+            self._step(np.asarray(elements, dtype=self._dtype)[:, None])
+        )
         is_sequence = len(self._network.output_shape) > 2
         return output[:, 0] if is_sequence else output
 
