@@ -116,6 +116,15 @@ def test_what_the_user_can_put_right_takes_one_line(capsys, error, code, line):
     assert (printed.out, printed.err) == ("", f"\n{line}\n")
 
 
+@pytest.fixture
+def interruptible():
+    """Let Ctrl-C interrupt, also where the tests were started in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interruption_is_seen_through_other_errors(capsys):
     """Catches the traceback of a SystemError, which compiled code makes of Ctrl-C."""
 
@@ -131,6 +140,7 @@ def test_an_interruption_is_seen_through_other_errors(capsys):
     assert "interrupted" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_an_interruption_that_was_swallowed_ends_the_loop(capsys):
     """Catches a training that goes on after a Ctrl-C during compilation."""
     done = []
