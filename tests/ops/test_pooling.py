@@ -68,8 +68,19 @@ def test_ties_share_no_gradient_but_all_get_it(name):
     np.testing.assert_allclose(slope.eval(mode=MODE), wanted, rtol=1e-12)
 
 
-@pytest.mark.parametrize("mode", POOLINGS)
-@pytest.mark.parametrize("name", ["1d, dilated", "2d, all", "3d"])
+QUICK = {("1d, dilated", "average_exc_pad"), ("2d, all", "max")}
+
+
+@pytest.mark.parametrize(
+    ("name", "mode"),
+    [
+        pytest.param(
+            name, mode, marks=[] if (name, mode) in QUICK else pytest.mark.slow
+        )
+        for name in ("1d, dilated", "2d, all", "3d")
+        for mode in POOLINGS
+    ],
+)
 def test_shapes_and_derivatives_are_right(name, mode):
     """Catches infer_shape, gradients, and gradients of gradients."""
     case = CASES[name]

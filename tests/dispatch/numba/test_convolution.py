@@ -29,7 +29,9 @@ LARGE = [
 ]
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    "dtype", ["float32", pytest.param("float64", marks=pytest.mark.slow)]
+)
 def test_products_are_those_of_the_definition(dtype):
     """Catches another padding, flip, group or type than those of the numpy version."""
     check_on(

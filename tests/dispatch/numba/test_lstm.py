@@ -15,7 +15,7 @@ PLAIN = {"peepholes": False, "masked": False, "backwards": False}
 ALL = dict.fromkeys(PLAIN, True)
 CASES = [
     pytest.param(ALL, 0.5, "float32", id="all-clipped-float32"),
-    pytest.param(PLAIN, 0, "float64", id="plain-float64"),
+    pytest.param(PLAIN, 0, "float64", id="plain-float64", marks=pytest.mark.slow),
 ]
 
 
@@ -37,6 +37,7 @@ def test_it_computes_what_numpy_does(options, clip, dtype):
         run(*arrays[:2], arrays[2][:, :2], *arrays[3:])
 
 
+@pytest.mark.slow
 def test_every_layout_runs():
     """Catches strides that are taken for those of an array without gaps."""
     time, batch, width = pt.matrix("z", dtype="float32"), 3, 12

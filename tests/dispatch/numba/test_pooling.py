@@ -10,7 +10,12 @@ from tests.ops.poolings import GRAPHS, arrays, outputs
 
 
 @pytest.mark.parametrize(
-    "name", ["images, max", "volumes, average_exc_pad", "sequences, max"]
+    "name",
+    [
+        "images, max",
+        "volumes, average_exc_pad",
+        pytest.param("sequences, max", marks=pytest.mark.slow),
+    ],
 )
 def test_it_computes_what_python_does(name):
     """Catches windows, ties or divisors that are others in the kernels."""

@@ -216,6 +216,7 @@ def test_all_layers_agree_on_jax_with_unknown_sizes(floatX32):
     check_backends(["python", "jax"], built, variables)
 
 
+@pytest.mark.slow
 def test_a_masked_loop_agrees_on_numba_with_unknown_sizes(floatX32):
     """Catches a loop that Numba compiles to something else; one, as it takes long."""
     incoming, mask, variables = unknown_inputs()
