@@ -12,10 +12,10 @@ each character drawn being the next input.
 
     python -m recipes.sequences.characters
 
-Time: 130 s of one core at the first run, 65 of them compilation. Our numbers: 2.40 bits
-a character with 54,677 numbers, beside 3.56, 2.84 and 2.38 bits of the last one, two
-and three characters counted. With 100,000 characters to learn from it is about as good
-as counting three, and still learns by heart: 1.85 bits in training.
+Time: 70 s of one core, most of it training. Our numbers, bits a character on held-out
+text: the LSTM 2.00, counting after the last 2, 3 and 4 characters 2.62, 2.12 and 2.00.
+The text repeats itself, so that counting is hard to beat in a minute; the papers train
+for days, on words.
 
 * Ofir Press and Lior Wolf (2017): Using the output embedding to improve language
   models, section 3. https://arxiv.org/abs/1608.05859
@@ -55,12 +55,12 @@ from recipes.training import train
 class Settings(NamedTuple):
     """Sizes and training."""
 
-    num_characters: int = 120_000
-    units: int = 80
-    window: int = 25
+    num_characters: int = 500_000
+    units: int = 128
+    window: int = 50
     batch: int = 32
-    epochs: int = 10
-    learning_rate: float = 0.008
+    epochs: int = 6
+    learning_rate: float = 0.006
     written: int = 300
 
 
@@ -197,11 +197,9 @@ def main(argv=None):
     step = pytensor.function([symbols, following], [loss], updates=steps, mode=mode)
     measure = pytensor.function([symbols, following], loss, mode=mode)
     examples = cut(text, settings.window)
-    history = train(
-        step, examples, settings.epochs, settings.batch, rng, "LSTM", threads=2
-    )
+    history = train(step, examples, settings.epochs, settings.batch, rng, "LSTM")
     bits = float(measure(*cut(held_out, settings.window)))
-    counted = {order: counted_bits(text, held_out, order) for order in (0, 1, 2, 3)}
+    counted = {order: counted_bits(text, held_out, order) for order in range(5)}
 
     sampler = Sampler(network, mode=mode)
     sample = write(sampler, "the ", settings.written, rng)
@@ -212,7 +210,7 @@ def main(argv=None):
     command.print_table(rows)
     holds = print_claims(
         [
-            Claim("bits of the LSTM beyond last 2", bits - counted[2], most=-0.1),
+            Claim("bits of the LSTM beyond last 3", bits - counted[3], most=-0.05),
             Claim("matrices of output and input", tied(network), most=0),
             Claim("a step of the sampler, off by", difference(network, sampler, text),
                   most=1e-3),
