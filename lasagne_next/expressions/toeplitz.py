@@ -86,8 +86,8 @@ class Circulant(_Diagonals):
     Notes
     -----
     The leaf is ``c``, SHAPE (n,), normal. Multiplying by W is a circular convolution;
-    it is computed as a dense product: a Fourier transform pays from about a thousand
-    inputs on, and PyTensor has none on its default backend.
+    it is computed as a dense product: a Fourier transform would be faster, but PyTensor
+    has none on its default backend.
 
     Examples
     --------
