@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from lasagne_next import init, nonlinearities
+from lasagne_next.layers.activation import as_nonlinearity
 from lasagne_next.layers.base import Layer, describe
 from lasagne_next.layers.positions import check_axes
 from lasagne_next.ops.geometry import (
@@ -64,9 +65,7 @@ class BaseConvLayer(Layer):
         **kwargs,
     ):
         super().__init__(incoming, **kwargs)
-        self.nonlinearity = nonlinearities.identity
-        if nonlinearity is not None:
-            self.nonlinearity = nonlinearity
+        self.nonlinearity = as_nonlinearity(self, nonlinearity)
         self.n = len(self.input_shape) - 2 if n is None else n
         self._check_input(self.n)
         who = describe(self)

@@ -7,6 +7,7 @@ from collections import OrderedDict
 import numpy as np
 
 from lasagne_next import init, nonlinearities
+from lasagne_next.layers.activation import as_nonlinearity
 from lasagne_next.layers.base import describe
 from lasagne_next.layers.helper.evaluation import accepted_keywords, evaluate
 from lasagne_next.layers.helper.traversal import get_all_layers
@@ -159,9 +160,7 @@ class CustomRecurrentLayer(CustomSteps, BaseRecurrentLayer):
         )
         self.input_to_hidden = input_to_hidden
         self.hidden_to_hidden = hidden_to_hidden
-        self.nonlinearity = nonlinearities.identity
-        if nonlinearity is not None:
-            self.nonlinearity = nonlinearity
+        self.nonlinearity = as_nonlinearity(self, nonlinearity)
         self._check_networks()
         self.get_output_kwargs = sorted(accepted_keywords(self.get_inner_layers()))
         self._add_initial_states(("hid",), initials)

@@ -8,6 +8,7 @@ import pytensor.tensor as pt
 from pytensor.graph.basic import equal_computations
 
 from lasagne_next import expressions, init, nonlinearities
+from lasagne_next.layers.activation import as_nonlinearity
 from lasagne_next.layers.base import describe
 
 __all__ = ["Gate"]
@@ -33,6 +34,11 @@ class Gate:
     ----------
     W_in, W_hid, W_cell, b, nonlinearity
         As given. Without peepholes there is no attribute `W_cell`.
+
+    Raises
+    ------
+    TypeError
+        If `nonlinearity` is neither callable nor None.
 
     Notes
     -----
@@ -63,9 +69,7 @@ class Gate:
         if W_cell is not None:
             self.W_cell = W_cell
         self.b = b
-        self.nonlinearity = nonlinearities.identity
-        if nonlinearity is not None:
-            self.nonlinearity = nonlinearity
+        self.nonlinearity = as_nonlinearity(self, nonlinearity)
 
     def __repr__(self):
         """Name what differs from the defaults."""

@@ -7,6 +7,7 @@ from collections import OrderedDict
 import pytensor.tensor as pt
 
 from lasagne_next import init, nonlinearities
+from lasagne_next.layers.activation import as_nonlinearity
 from lasagne_next.layers.base import describe
 from lasagne_next.layers.recurrent.cell import Cell
 from lasagne_next.layers.recurrent.container import BaseRecurrentLayer, time_first
@@ -31,9 +32,7 @@ class LSTMSteps(GatedSteps):
 
     def _add_lstm_params(self, gates, nonlinearity, peepholes, step_shape):
         self.peepholes = peepholes
-        self.nonlinearity = nonlinearities.identity
-        if nonlinearity is not None:
-            self.nonlinearity = nonlinearity
+        self.nonlinearity = as_nonlinearity(self, nonlinearity)
         self._add_gates(gates, step_shape)
         if peepholes:
             for name, gate in zip(self.gate_names, gates, strict=True):
