@@ -1,6 +1,6 @@
 """The long short-term memory on Numba: a whole sequence in one kernel.
 
-Rows of the batch do not depend on each other, so that threads take some rows each,
+Rows of the batch do not depend on each other, so that tasks take some rows each,
 through all steps. A step is one product with a packed matrix, and loops over a row at
 a time. A loop reads and writes few arrays, because LLVM vectorises no loop that needs
 many checks of what overlaps.
@@ -8,18 +8,16 @@ many checks of what overlaps.
 
 from __future__ import annotations
 
-import numba
 import numpy as np
-from numba import types
 from numba.np.linalg import ensure_blas
+from pytensor.configdefaults import config
 from pytensor.link.numba.dispatch.basic import (
     numba_njit,
     register_funcify_default_op_cache_key,
 )
 
-from lasagne_next.dispatch.numba import elementary, threads
+from lasagne_next.dispatch.numba import elementary
 from lasagne_next.dispatch.numba.matrix_product import _keep_alive, make_outer
-from lasagne_next.dispatch.numba.native import native_function
 from lasagne_next.dispatch.numba.packed_product import (
     address,
     make_pack,
@@ -27,12 +25,27 @@ from lasagne_next.dispatch.numba.packed_product import (
     packed_product,
     panel_width,
 )
+from lasagne_next.dispatch.numba.symbols import by_name
+from lasagne_next.dispatch.numba.tasks import num_threads, run_tasks
+from lasagne_next.dispatch.numba.tiles import get, put, vector_length
+from lasagne_next.dispatch.numba.windows import compiled
 from lasagne_next.ops.lstm import LSTMSequence, LSTMSequenceGradient
 
 __all__ = ["numba_funcify_lstm", "numba_funcify_lstm_gradient"]
 
-CACHE_VERSION = 1  # raise when anything below changes
-_VERSION = f"{CACHE_VERSION}_{elementary.CACHE_VERSION}_{threads.CACHE_VERSION}"
+CACHE_VERSION = 2  # raise when anything below changes
+
+# What the kernels are told: places in a table of integers. Addresses of what is left
+# out are 0.
+STEPS, ROWS, UNITS, BACKWARDS, SHARE = range(5)
+PACKED, CELL_INIT, PEEPHOLES, MASK, CELLS, GATES, ROOM = range(5, 12)
+PROJECTED, TO_STEP, TO_ROW, HID_INIT, HIDDEN = range(12, 17)
+TO_HIDDEN, HIDDEN_STEP, HIDDEN_ROW, TO_CELL, CELL_STEP, CELL_ROW = range(12, 18)
+D_GATES, D_CELLS, TOTALS, CLIP = range(18, 22)
+LENGTH = 22
+
+BLOCK = 8  # rows that a task takes a multiple of
+FEW_PRODUCTS = 1_000_000  # not worth a thread
 
 
 @numba_njit
@@ -43,28 +56,52 @@ def _unit_stride(x, size):
     return x
 
 
-_FORWARD = [types.intp] * 16
-_BACKWARD = [*[types.intp] * 20, types.float64]
+@numba_njit
+def _table(steps, rows, units, backwards):
+    table = np.zeros(LENGTH, np.intp)
+    table[STEPS], table[ROWS], table[UNITS] = steps, rows, units
+    table[BACKWARDS] = backwards
+    return table
 
 
-def _forward(dtype):
-    name = f"lasagne_next_lstm_forward_{np.dtype(dtype).name}"
-    return native_function(name, lambda: _make_forward(dtype), _FORWARD, _VERSION)
+def _kernel(name, make, dtype):
+    """Return the outside of a kernel, a function of the address of its table."""
+    dtype = np.dtype(dtype)
+    versions = f"{CACHE_VERSION}-{elementary.CACHE_VERSION}"
+    machine = f"{vector_length(dtype)}-{config.numba__fastmath}"
+    return by_name(
+        f"lasagne_next_lstm_{name}_{dtype}",
+        1,
+        lambda: _shared_out(make(dtype.type)),
+        f"{versions}-{machine}",
+    )
 
 
-def _backward(dtype):
-    name = f"lasagne_next_lstm_backward_{np.dtype(dtype).name}"
-    return native_function(name, lambda: _make_backward(dtype), _BACKWARD, _VERSION)
+def _shared_out(task):
+    """Make the kernel whose tasks take whole blocks of rows, one for each thread."""
+
+    @compiled
+    def kernel(table):
+        rows, units = get(table, ROWS), get(table, UNITS)
+        worth = 4 * get(table, STEPS) * rows * units * units // FEW_PRODUCTS
+        threads = max(1, min(num_threads(), worth, rows // BLOCK))
+        share = (rows + threads - 1) // threads
+        share = (share + BLOCK - 1) // BLOCK * BLOCK
+        put(table, SHARE, share)
+        tasks = (rows + share - 1) // share
+        run_tasks(task, tasks, tasks, table)
+
+    return kernel
 
 
 def _make_forward(dtype):
-    """Make the loop over all steps. Addresses of what is left out are 0."""
+    """Make the task that takes some rows through all steps."""
     functions = elementary.elementary(np.dtype(dtype).name)
     tanh, sigmoid = functions.tanh, functions.sigmoid
     size = np.dtype(dtype).itemsize
     row, flags = make_row(dtype), make_row(np.bool_)
     product = packed_product(dtype)
-    columns, share_rows = panel_width(dtype), threads.share_rows
+    columns = panel_width(dtype)
 
     @numba_njit
     def one_row(units, cell, peephole, gates, new_cell, new_hid):
@@ -87,31 +124,21 @@ def _make_forward(dtype):
         for u in range(units):
             new_hid[u] = gates[3 * units + u] * tanh(new_cell[u])
 
-    @numba_njit
-    def some_rows(
-        first,
-        last,
-        steps,
-        rows,
-        units,
-        backwards,
-        projected,
-        to_step,
-        to_row,
-        packed,
-        cell_init,
-        hid_init,
-        peepholes,
-        mask,
-        hidden,
-        cells,
-        gates,
-        room,
-    ):
+    @compiled
+    def some_rows(number, thread, table):
+        steps, rows, units = get(table, STEPS), get(table, ROWS), get(table, UNITS)
+        backwards = get(table, BACKWARDS)
+        projected, packed = get(table, PROJECTED), get(table, PACKED)
+        to_step, to_row = get(table, TO_STEP), get(table, TO_ROW)
+        peepholes, mask = get(table, PEEPHOLES), get(table, MASK)
+        hidden, cells, gates = get(table, HIDDEN), get(table, CELLS), get(table, GATES)
+        room = get(table, ROOM)
+        before_hid, before_cell = get(table, HID_INIT), get(table, CELL_INIT)
+        first = number * get(table, SHARE)
+        last = min(first + get(table, SHARE), rows)
         line = units * size
         panels = (4 * units + columns - 1) // columns
         room_line = panels * columns * size
-        before_hid, before_cell = hid_init, cell_init
         peephole = row(peepholes, 3 * units if peepholes else 0)
         for count in range(steps):
             t = steps - 1 - count if backwards else count
@@ -149,80 +176,16 @@ def _make_forward(dtype):
                         new_cell[u] = cell[u]
             before_hid, before_cell = at_hid, at_cell
 
-    @numba_njit(parallel=True)
-    def all_rows(
-        steps,
-        rows,
-        units,
-        backwards,
-        projected,
-        to_step,
-        to_row,
-        packed,
-        cell_init,
-        hid_init,
-        peepholes,
-        mask,
-        hidden,
-        cells,
-        gates,
-        room,
-    ):
-        count, share = share_rows(rows, 4 * steps * rows * units * units, 8)
-        if count == 1:
-            some_rows(
-                0,
-                rows,
-                steps,
-                rows,
-                units,
-                backwards,
-                projected,
-                to_step,
-                to_row,
-                packed,
-                cell_init,
-                hid_init,
-                peepholes,
-                mask,
-                hidden,
-                cells,
-                gates,
-                room,
-            )
-        else:
-            for k in numba.prange(count):
-                some_rows(
-                    k * share,
-                    min(k * share + share, rows),
-                    steps,
-                    rows,
-                    units,
-                    backwards,
-                    projected,
-                    to_step,
-                    to_row,
-                    packed,
-                    cell_init,
-                    hid_init,
-                    peepholes,
-                    mask,
-                    hidden,
-                    cells,
-                    gates,
-                    room,
-                )
-
-    return all_rows
+    return some_rows
 
 
 def _make_backward(dtype):
-    """Make the loop back over all steps. Addresses of what is left out are 0."""
+    """Make the task that takes some rows back through all steps."""
     tanh = elementary.elementary(np.dtype(dtype).name).tanh
     size = np.dtype(dtype).itemsize
     row, flags = make_row(dtype), make_row(np.bool_)
     product = packed_product(dtype)
-    columns, share_rows = panel_width(dtype), threads.share_rows
+    columns = panel_width(dtype)
     one = dtype(1)
 
     @numba_njit
@@ -271,38 +234,25 @@ def _make_backward(dtype):
         for u in range(units):
             total[2 * units + u] += d[3 * units + u] * cell[u]
 
-    @numba_njit
-    def some_rows(
-        first,
-        last,
-        total,
-        steps,
-        rows,
-        units,
-        backwards,
-        to_hidden,
-        hidden_step,
-        hidden_row,
-        to_cell,
-        cell_step,
-        cell_row,
-        packed,
-        cell_init,
-        peepholes,
-        mask,
-        cells,
-        gates,
-        d_gates,
-        d_cells,
-        totals,
-        room,
-        clip,
-    ):
+    @compiled
+    def some_rows(number, thread, table):
+        steps, rows, units = get(table, STEPS), get(table, ROWS), get(table, UNITS)
+        backwards = get(table, BACKWARDS)
+        to_hidden, to_cell = get(table, TO_HIDDEN), get(table, TO_CELL)
+        hidden_step, hidden_row = get(table, HIDDEN_STEP), get(table, HIDDEN_ROW)
+        cell_step, cell_row = get(table, CELL_STEP), get(table, CELL_ROW)
+        packed, cell_init = get(table, PACKED), get(table, CELL_INIT)
+        peepholes, mask = get(table, PEEPHOLES), get(table, MASK)
+        cells, gates, room = get(table, CELLS), get(table, GATES), get(table, ROOM)
+        d_gates, d_cells = get(table, D_GATES), get(table, D_CELLS)
+        total = get(table, TOTALS) + 3 * number * units * size
+        clip = row(get(table, CLIP), 1)[0]
+        first = number * get(table, SHARE)
+        last = min(first + get(table, SHARE), rows)
         line = units * size
         panels = (units + columns - 1) // columns
         room_line = panels * columns * size
         peephole = row(peepholes, 3 * units if peepholes else 0)
-        clip = dtype(clip)
         for count in range(steps):
             t = count if backwards else steps - 1 - count
             earlier = t + 1 if backwards else t - 1
@@ -346,89 +296,7 @@ def _make_backward(dtype):
                 room_line,
             )
 
-    @numba_njit(parallel=True)
-    def all_rows(
-        steps,
-        rows,
-        units,
-        backwards,
-        to_hidden,
-        hidden_step,
-        hidden_row,
-        to_cell,
-        cell_step,
-        cell_row,
-        packed,
-        cell_init,
-        peepholes,
-        mask,
-        cells,
-        gates,
-        d_gates,
-        d_cells,
-        totals,
-        room,
-        clip,
-    ):
-        count, share = share_rows(rows, 4 * steps * rows * units * units, 8)
-        if count == 1:
-            some_rows(
-                0,
-                rows,
-                totals,
-                steps,
-                rows,
-                units,
-                backwards,
-                to_hidden,
-                hidden_step,
-                hidden_row,
-                to_cell,
-                cell_step,
-                cell_row,
-                packed,
-                cell_init,
-                peepholes,
-                mask,
-                cells,
-                gates,
-                d_gates,
-                d_cells,
-                totals,
-                room,
-                clip,
-            )
-        else:
-            for k in numba.prange(count):
-                total = totals + 3 * k * units * size
-                some_rows(
-                    k * share,
-                    min(k * share + share, rows),
-                    total,
-                    steps,
-                    rows,
-                    units,
-                    backwards,
-                    to_hidden,
-                    hidden_step,
-                    hidden_row,
-                    to_cell,
-                    cell_step,
-                    cell_row,
-                    packed,
-                    cell_init,
-                    peepholes,
-                    mask,
-                    cells,
-                    gates,
-                    d_gates,
-                    d_cells,
-                    totals,
-                    room,
-                    clip,
-                )
-
-    return all_rows
+    return some_rows
 
 
 @numba_njit
@@ -439,9 +307,8 @@ def _address_or_0(x):
 @register_funcify_default_op_cache_key(LSTMSequence)
 def numba_funcify_lstm(op, node, **kwargs):
     """Return a function of the projection, the weight, the states and the rest."""
-    threads.ensure_threads()
     dtype = node.outputs[0].type.numpy_dtype.type
-    forward, pack = _forward(dtype), make_pack(dtype)
+    forward, pack = _kernel("forward", _make_forward, dtype), make_pack(dtype)
     size, columns = np.dtype(dtype).itemsize, panel_width(dtype)
     peepholes, masked, backwards = op.peepholes, op.masked, int(op.backwards)
 
@@ -469,28 +336,20 @@ def numba_funcify_lstm(op, node, **kwargs):
             packed = pack(weight)
             room = np.empty((rows, packed.shape[0] * columns), dtype)
             c, h = np.ascontiguousarray(cell_init), np.ascontiguousarray(hid_init)
-            forward(
-                steps,
-                rows,
-                units,
-                backwards,
-                address(x),
-                x.strides[0],
-                x.strides[1],
-                address(packed),
-                address(c),
-                address(h),
-                _address_or_0(peephole),
-                _address_or_0(mask),
-                address(hidden),
-                address(cells),
-                address(gates),
-                address(room),
-            )
+            table = _table(steps, rows, units, backwards)
+            table[PROJECTED] = address(x)
+            table[TO_STEP], table[TO_ROW] = x.strides[0], x.strides[1]
+            table[PACKED], table[ROOM] = address(packed), address(room)
+            table[CELL_INIT], table[HID_INIT] = address(c), address(h)
+            table[PEEPHOLES] = _address_or_0(peephole)
+            table[MASK] = _address_or_0(mask)
+            table[HIDDEN], table[CELLS] = address(hidden), address(cells)
+            table[GATES] = address(gates)
+            forward(address(table))
             _keep_alive(x, packed)
             _keep_alive(c, h)
             _keep_alive(peephole, mask)
-            _keep_alive(room, room)
+            _keep_alive(room, table)
         return hidden, cells, gates
 
     return lstm, CACHE_VERSION
@@ -499,10 +358,10 @@ def numba_funcify_lstm(op, node, **kwargs):
 @register_funcify_default_op_cache_key(LSTMSequenceGradient)
 def numba_funcify_lstm_gradient(op, node, **kwargs):
     """Return a function of what the sequence took and returned, and of gradients."""
-    threads.ensure_threads()
     ensure_blas()
     dtype = node.outputs[0].type.numpy_dtype.type
-    backward, pack, add_outer = _backward(dtype), make_pack(dtype), make_outer(dtype)
+    backward = _kernel("backward", _make_backward, dtype)
+    pack, add_outer = make_pack(dtype), make_outer(dtype)
     size, columns = np.dtype(dtype).itemsize, panel_width(dtype)
     peepholes, masked, cell_used = op.peepholes, op.masked, op.cell_used
     backwards, clip = int(op.backwards), op.clip
@@ -533,33 +392,24 @@ def numba_funcify_lstm_gradient(op, node, **kwargs):
             c, h = np.ascontiguousarray(cell_init), np.ascontiguousarray(hid_init)
             cells, gates = np.ascontiguousarray(cells), np.ascontiguousarray(gates)
             hidden = np.ascontiguousarray(hidden)
-            backward(
-                steps,
-                rows,
-                units,
-                backwards,
-                address(dh),
-                dh.strides[0],
-                dh.strides[1],
-                _address_or_0(dc),
-                dc.strides[0],
-                dc.strides[1],
-                address(packed),
-                address(c),
-                _address_or_0(peephole),
-                _address_or_0(mask),
-                address(cells),
-                address(gates),
-                address(d),
-                address(d_cell),
-                address(totals),
-                address(room),
-                clip,
-            )
+            bound = np.full(1, clip, dtype)
+            table = _table(steps, rows, units, backwards)
+            table[TO_HIDDEN], table[TO_CELL] = address(dh), _address_or_0(dc)
+            table[HIDDEN_STEP], table[HIDDEN_ROW] = dh.strides[0], dh.strides[1]
+            table[CELL_STEP], table[CELL_ROW] = dc.strides[0], dc.strides[1]
+            table[PACKED], table[CELL_INIT] = address(packed), address(c)
+            table[PEEPHOLES] = _address_or_0(peephole)
+            table[MASK] = _address_or_0(mask)
+            table[CELLS], table[GATES] = address(cells), address(gates)
+            table[D_GATES], table[D_CELLS] = address(d), address(d_cell)
+            table[TOTALS], table[ROOM] = address(totals), address(room)
+            table[CLIP] = address(bound)
+            backward(address(table))
             _keep_alive(dh, dc)
             _keep_alive(packed, c)
             _keep_alive(peephole, mask)
             _keep_alive(cells, gates)
+            _keep_alive(table, bound)
             first, later = (steps - 1, 0) if backwards else (0, 1)
             add_outer(h, d[first], d_weight)
             if steps > 1:

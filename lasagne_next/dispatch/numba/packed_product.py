@@ -8,7 +8,6 @@ keeps a block of the product in registers, written as vector instructions.
 
 from __future__ import annotations
 
-import llvmlite.binding as llvm
 import numpy as np
 from llvmlite import ir
 from numba import carray, types
@@ -17,21 +16,14 @@ from numba.extending import intrinsic
 from pytensor.link.numba.dispatch.basic import numba_njit
 
 from lasagne_next.dispatch.numba.matrix_product import _as_pointer
-from lasagne_next.dispatch.numba.native import native_function
+from lasagne_next.dispatch.numba.symbols import by_name
+from lasagne_next.dispatch.numba.tiles import vector_length
 
 __all__ = ["address", "make_pack", "make_row", "packed_product", "panel_width"]
 
-CACHE_VERSION = 1  # raise when anything below changes
+CACHE_VERSION = 2  # raise when anything below changes
 
 _VECTORS = 2  # registers in the width of a panel
-
-
-def _register_bytes():
-    """Return the width of the widest vector registers, 16 if that is unknown."""
-    features = llvm.get_host_cpu_features()
-    if features.get("avx512f"):
-        return 64
-    return 32 if features.get("avx2") else 16
 
 
 def _make_block(rows, panels, lanes, kind, size):
@@ -134,7 +126,7 @@ def make_row(dtype):
 
 def panel_width(dtype):
     """Return of how many columns a panel is; outputs need room for whole panels."""
-    return _VECTORS * (_register_bytes() // np.dtype(dtype).itemsize)
+    return _VECTORS * vector_length(np.dtype(dtype))
 
 
 def packed_product(dtype):
@@ -143,17 +135,20 @@ def packed_product(dtype):
     ``product(rows, inner, panels, x, x_step, packed, out, out_step)`` takes addresses,
     and distances of rows in bytes.
     """
-    name = f"lasagne_next_packed_product_{np.dtype(dtype).name}"
-    return native_function(
-        name, lambda: _make_product(dtype), [types.intp] * 8, CACHE_VERSION
+    dtype = np.dtype(dtype)
+    return by_name(
+        f"lasagne_next_packed_product_{dtype}",
+        8,
+        lambda: _make_product(dtype.type),
+        f"{CACHE_VERSION}-{vector_length(dtype)}",
     )
 
 
 def _make_product(dtype):
     size = np.dtype(dtype).itemsize
-    lanes = _register_bytes() // size
+    lanes = vector_length(np.dtype(dtype))
     kind = ir.FloatType() if size == 4 else ir.DoubleType()
-    most = 8 if _register_bytes() == 64 else 4  # of 32 or of 16 registers
+    most = 8 if lanes * size == 64 else 4  # of 32 or of 16 registers
     many, two, one, one_wide = (
         _make_block(rows, panels, lanes, kind, size)
         for rows, panels in ((most, 1), (2, 1), (1, 1), (1, 4))
