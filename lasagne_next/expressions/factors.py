@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytensor.tensor as pt
 
@@ -19,7 +21,7 @@ __all__ = ["LowRank", "LowRankPlus", "Transposed"]
 
 
 class LowRank(ParameterExpression):
-    r"""A matrix of limited rank, :math:`W = U V`.
+    r"""A matrix of limited rank, :math:`W = U V`, or filters made of few maps.
 
     Parameters
     ----------
@@ -30,7 +32,8 @@ class LowRank(ParameterExpression):
 
     Notes
     -----
-    The leaves are ``u``, SHAPE (n, rank), and ``v``, SHAPE (rank, m). They start normal
+    The leaves are ``u``, SHAPE (n, rank), and ``v``, SHAPE (rank, m), or (rank, all
+    further axes) for more than two, as of filters of convolutions. They start normal
     with the variance :math:`\sqrt{s^2 / r}` each, times the factor that gives W the
     variance :math:`s^2` of the draw exactly. (Two Glorot factors would give W about
     half of it.) Multiplying by W costs ``2 rank (n + m)`` operations a row instead of
@@ -51,30 +54,33 @@ class LowRank(ParameterExpression):
         self.rank, self.init = check_rank(self, rank), init
 
     def check_shape(self, shape):
-        """Raise ValueError unless `shape` is a matrix of at least this rank."""
-        check_matrix(self, shape)
-        check_rank_fits(self, self.rank, shape)
+        """Raise ValueError unless a matrix of `shape` can have this rank."""
+        if len(shape) < 2:
+            check_matrix(self, shape)
+        check_rank_fits(self, self.rank, (shape[0], math.prod(shape[1:])))
 
     def start(self, value):
         """Draw normal factors, scaled so that W has exactly the variance of `value`."""
-        (n, m), rng = value.shape, random.get_rng()
+        n, m, rng = len(value), value[0].size, random.get_rng()
         u, v = rng.normal(0, 1, (n, self.rank)), rng.normal(0, 1, (self.rank, m))
         mean_square = np.sum((u.T @ u) * (v @ v.T)) / value.size
         scale = (value.var() / mean_square) ** 0.25
-        return {"u": scale * u, "v": scale * v}
+        return self._leaves(scale * u, scale * v, value)
+
+    def _leaves(self, u, v, value):
+        return {"u": u, "v": v.reshape(self.rank, *value.shape[1:])}
 
     def express(self, u, v):
         """Return the product."""
-        return pt.dot(u, v)
+        return pt.dot(u, v) if v.ndim == 2 else pt.tensordot(u, v, 1)
 
     def invert(self, value):
         """Split the leading singular values evenly between the factors."""
-        left, scales, right = np.linalg.svd(value, full_matrices=False)
+        matrix = value.reshape(len(value), -1)
+        left, scales, right = np.linalg.svd(matrix, full_matrices=False)
         root = np.sqrt(scales[: self.rank])
-        return {
-            "u": left[:, : self.rank] * root,
-            "v": root[:, None] * right[: self.rank],
-        }
+        u, v = left[:, : self.rank] * root, root[:, None] * right[: self.rank]
+        return self._leaves(u, v, value)
 
 
 class LowRankPlus(ParameterExpression):

@@ -123,6 +123,15 @@ class Product(LinearMap):
             return pt.sum(left * pt.dot(left, pt.dot(right, right.T)), axis=1)
         return pt.sum(pt.dot(left.T, left) * pt.dot(right, right.T))
 
+    def halves(self):
+        """Return both parts where the product is thinnest, SHAPE (n, r) and (r, m)."""
+        inner = [factor.shape[0] for factor in self.factors[1:]]
+        if not inner:
+            return None
+        split = 1 + inner.index(min(inner))
+        chain = self._chain
+        return chain.build(0, split), chain.build(split, len(self.factors))
+
     def write_cost(self):
         if self.expression is not None and self.own_cost is not None:
             return self.own_cost

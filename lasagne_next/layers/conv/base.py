@@ -181,14 +181,15 @@ class BaseConvLayer(Layer):
         )
         return (input_shape[0], self.num_filters, *sizes)
 
-    def get_output_for(self, input, **kwargs):
+    def get_output_for(self, input, structured=True, **kwargs):
         """Return ``nonlinearity(convolve(input) + b)``.
 
         The convolution uses the structure of W
         (:func:`lasagne_next.expressions.convolve`), unless the keyword `structured` is
         False.
         """
-        activation = self.convolve(input, **kwargs)  # (batch, filters, positions...)
+        # (batch, filters, positions...)
+        activation = self.convolve(input, structured=structured, **kwargs)
         if self.b is not None:
             sizes = (self.num_filters, *[None] * (self.b.ndim - 1))
             b = declare_unit_axes(self.b, sizes)
