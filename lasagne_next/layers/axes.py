@@ -70,9 +70,9 @@ def unshared_sizes(layer, shared_axes):
     sizes = tuple(size for axis, size in enumerate(shape) if axis not in shared_axes)
     if None in sizes:
         raise ValueError(
-            f"{describe(layer)} needs specified input sizes for all axes that its "
-            f"parameter is not shared over, got shared_axes {shared_axes} (input shape "
-            f"{shape}). Declare the sizes in the InputLayer, or share these axes."
+            f"{describe(layer)} needs specified input sizes for all axes over which "
+            f"its parameters are not shared (all but {shared_axes}), got input shape "
+            f"{shape}. Declare the sizes in the InputLayer, or share these axes."
         )
     return sizes
 
