@@ -12,6 +12,7 @@ from lasagne_next.layers import (
     merge,
     noise,
     normalization,
+    outputs,
     pool,
     recurrent,
     shape,
@@ -84,6 +85,7 @@ from lasagne_next.layers.normalization import (
     layer_norm,
     reestimate_averages,
 )
+from lasagne_next.layers.outputs import OutputLayer, SeveralOutputs
 from lasagne_next.layers.pool import (
     FeaturePoolLayer,
     FeatureWTALayer,
@@ -198,6 +200,7 @@ __all__ = [
     "MultiHeadAttentionLayer",
     "NINLayer",
     "NonlinearityLayer",
+    "OutputLayer",
     "PadLayer",
     "ParametricRectifierLayer",
     "PixelShuffleLayer",
@@ -216,6 +219,7 @@ __all__ = [
     "ScanLayer",
     "SeparableConv1DLayer",
     "SeparableConv2DLayer",
+    "SeveralOutputs",
     "SliceLayer",
     "SpatialPyramidPoolingLayer",
     "StandardizationLayer",
@@ -261,6 +265,7 @@ __all__ = [
     "merge",
     "noise",
     "normalization",
+    "outputs",
     "pad",
     "pool",
     "prelu",

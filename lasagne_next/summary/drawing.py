@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lasagne_next.layers.base import layers_below
+from lasagne_next.layers.outputs import OutputLayer
 from lasagne_next.summary.network import gather_facts
 
 __all__ = ["to_dot"]
@@ -51,7 +52,7 @@ def to_dot(network):
         style = "" if layers_below(layer) else ", style=rounded"
         lines.append(f"{nodes[layer]} [label={text}{style}];")
     lines += [
-        f"{nodes[below]} -> {nodes[layer]};"
+        f"{nodes[below]} -> {nodes[layer]}{_edge_style(layer)};"
         for layer in facts.layers
         for below in layers_below(layer)
     ]
@@ -61,6 +62,12 @@ def to_dot(network):
         for (first, layer), leaves in _shared_leaves(facts).items()
     ]
     return "\n  ".join(["digraph network {", *lines]) + "\n}"
+
+
+def _edge_style(layer):
+    if isinstance(layer, OutputLayer):
+        return f" [label={_quote(layer.output)}]"
+    return ""
 
 
 def _shared_leaves(facts):

@@ -11,6 +11,7 @@ from lasagne_next.io.naming import label_layers, label_params, name_leaves
 from lasagne_next.layers.base import layers_below
 from lasagne_next.layers.helper.parameters import get_all_params
 from lasagne_next.layers.helper.traversal import as_list, get_all_layers
+from lasagne_next.layers.outputs import OutputLayer
 from lasagne_next.params.tags import leaf_tags
 from lasagne_next.params.tracing import collect_shared_vars, is_leaf
 
@@ -43,8 +44,11 @@ class Facts:
     tags: dict = field(default_factory=dict)  # of leaf to set of tags
 
     def inputs_of(self, layer):
-        """Return the labels of the layers below; those outside have none."""
-        return [self.layers[each] for each in layers_below(layer)]
+        """Return the labels of what is read of the layers below."""
+        labels = [self.layers[each] for each in layers_below(layer)]
+        if isinstance(layer, OutputLayer):
+            return [f"{label}.{layer.output}" for label in labels]
+        return labels
 
 
 def gather_facts(network):

@@ -13,7 +13,7 @@ import pytensor
 import pytensor.tensor as pt
 from pytensor.gradient import DisconnectedInputError
 
-from lasagne_next.layers import Layer, get_output, get_output_shape
+from lasagne_next.layers import Layer, SeveralOutputs, get_output, get_output_shape
 from lasagne_next.random import get_rng, set_rng
 from lasagne_next.testing.case import (
     NAME,
@@ -44,6 +44,8 @@ def check_layer(factory, shape, draw=None, modes=("FAST_COMPILE",)):
       look at the shape that it is given;
     * its maps must accept any keywords, leave the layer's public attributes alone, and
       draw nothing from the package generator;
+    * a layer with several outputs must name them alike in both maps, with shapes that
+      agree;
     * float32 must stay float32, in every variable of the compiled graph;
     * its parameters must have names, tags and static shapes;
     * gradients must reach the leaves of each trainable parameter, and agree with finite
@@ -127,11 +129,13 @@ def _check_parameters(what, layer):
 
 
 def _check_keywords(what, layer):
-    signature = inspect.signature(layer.get_output_for)
+    several = isinstance(layer, SeveralOutputs)
+    output_map = layer.get_outputs_for if several else layer.get_output_for
+    signature = inspect.signature(output_map)
     kinds = [each.kind for each in signature.parameters.values()]
     require(
         inspect.Parameter.VAR_KEYWORD in kinds,
-        f"{what}: get_output_for must accept **kwargs, since all keywords of "
+        f"{what}: {output_map.__name__} must accept **kwargs, since all keywords of "
         f"get_output are passed to all layers; got the signature {signature}.",
     )
 
@@ -181,6 +185,8 @@ def _compile(built, outputs, mode):
 def _check_maps(what, built):
     """Check what is known before compiling; return both kinds of output."""
     layer = built.layer
+    if isinstance(layer, SeveralOutputs):
+        _check_named(what, layer)
     promised = get_output_shape(layer)
     require(
         isinstance(promised, tuple)
@@ -206,6 +212,25 @@ def _check_maps(what, built):
             f"{static}, got {promised}.",
         )
     return outputs
+
+
+def _check_named(what, layer):
+    """Check that both maps of a layer with several outputs say the same."""
+    below = getattr(layer, "input_layers", None) or layer.input_layer
+    given = get_output(below, deterministic=True)
+    outputs = layer.get_outputs_for(given, deterministic=True)
+    promised = layer.output_shapes
+    require(
+        list(outputs) == list(promised),
+        f"{what}: get_outputs_for must return what get_output_shapes_for names, "
+        f"{list(promised)}, got {list(outputs)}.",
+    )
+    for name, output in outputs.items():
+        require(
+            _fits(output.type.shape, promised[name]),
+            f"{what}: get_output_shapes_for must agree with the static shape of "
+            f"{name!r}, {output.type.shape}, got {promised[name]}.",
+        )
 
 
 @contextlib.contextmanager

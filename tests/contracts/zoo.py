@@ -112,6 +112,11 @@ def last_state(incoming, name=None):
     return layers.StateLayer(scan, name=name)
 
 
+def one_state(incoming, name=None):
+    """Return an output of a recurrence, read by its name."""
+    return layers.OutputLayer(last_state(incoming).input_layer, "hid", name=name)
+
+
 def attention_with_all(incomings, name=None, **params):
     """Return attention to a context, with everything that may be left out."""
     incoming, context = incomings
@@ -280,6 +285,7 @@ LAYERS = {
         MAPS,
     ),
     "NonlinearityLayer": (layers.NonlinearityLayer, MAPS),
+    "OutputLayer": (one_state, MAPS),
     "PadLayer": (partial(layers.PadLayer, width=[1, (0, 2)], val=0.5), MAPS),
     "ParametricRectifierLayer": (layers.ParametricRectifierLayer, MAPS),
     "ParametricRectifierLayer, one slope": (
@@ -404,6 +410,7 @@ RULES = {
 # and layers that are made of the same operations as others here.
 LONG_ON_NUMBA = {
     *layers.recurrent.__all__,
+    "OutputLayer",
     "StateLayer",
     "Conv1DLayer",
     "Conv2DLayer, untied",

@@ -8,6 +8,12 @@ import warnings
 from lasagne_next.layers.base import Layer, MergeLayer, annotate, describe
 from lasagne_next.layers.helper.traversal import as_list, get_all_layers
 from lasagne_next.layers.input import InputLayer
+from lasagne_next.layers.outputs import (
+    OutputLayer,
+    all_outputs_of,
+    has_several_outputs,
+    pick_output,
+)
 from lasagne_next.utils import as_theano_expression, inspect_kwargs
 
 __all__ = ["get_output", "get_output_shape"]
@@ -77,11 +83,11 @@ def evaluate(layer_or_layers, inputs, kwargs):
     if inputs is not None and not isinstance(inputs, dict):
         the_input = _the_only_input("get_output", layers)
         outputs[the_input] = as_theano_expression(inputs)
-    evaluated = [layer for layer in layers if layer not in outputs]
+    evaluated, named = [layer for layer in layers if layer not in outputs], {}
     for layer in evaluated:
-        below = _gather("get_output", layer, outputs, free_input)
+        below = _gather("get_output", layer, outputs, named, free_input)
         try:
-            outputs[layer] = layer.get_output_for(below, **kwargs)
+            outputs[layer], named[layer] = all_outputs_of(layer, below, kwargs)
         except Exception as error:
             annotate(error, layer, _input_shapes(layer))
             raise
@@ -127,6 +133,7 @@ def get_output_shape(layer_or_layers, input_shapes=None):
     _check_keys("get_output_shape", given)
     layers = get_all_layers(wanted, treat_as_input=given)
     shapes = {layer: shape for layer, shape in given.items() if layer is not None}
+    named = {}  # shapes of all outputs, of layers that have several
     for layer in layers:
         if isinstance(layer, InputLayer) and layer not in shapes:
             shapes[layer] = layer.shape
@@ -134,9 +141,11 @@ def get_output_shape(layer_or_layers, input_shapes=None):
         shapes[_the_only_input("get_output_shape", layers)] = input_shapes
     for layer in layers:
         if layer not in shapes:
-            below = _gather_shapes(layer, shapes, given.get(None))
+            below = _gather_shapes(layer, shapes, named, given.get(None))
             try:
                 shapes[layer] = layer.get_output_shape_for(below)
+                if has_several_outputs(layer):
+                    named[layer] = layer.get_output_shapes_for(below)
             except Exception as error:
                 annotate(error, layer, below)
                 raise
@@ -164,7 +173,9 @@ def _the_only_input(function, layers):
     return input_layers[0]
 
 
-def _gather(function, layer, outputs, free_input):
+def _gather(function, layer, outputs, named, free_input):
+    if isinstance(layer, OutputLayer):
+        return pick_output(layer, named.get(layer.input_layer))
     if isinstance(layer, MergeLayer) or hasattr(layer, "input_layers"):
         return [
             _free(function, layer, free_input) if below is None else outputs[below]
@@ -184,7 +195,9 @@ def _free(function, layer, free_input):
     return free_input
 
 
-def _gather_shapes(layer, shapes, free_shape):
+def _gather_shapes(layer, shapes, named, free_shape):
+    if isinstance(layer, OutputLayer):
+        return pick_output(layer, named.get(layer.input_layer))
     if isinstance(layer, MergeLayer) or hasattr(layer, "input_layers"):
         return [
             (free_shape or layer.input_shapes[index])
@@ -229,7 +242,9 @@ def accepted_keywords(layers):
     for layer in layers:
         accepted.update(getattr(layer, "get_output_kwargs", ()))
         try:
-            accepted.update(inspect_kwargs(layer.get_output_for))
+            several = has_several_outputs(layer)
+            output_map = layer.get_outputs_for if several else layer.get_output_for
+            accepted.update(inspect_kwargs(output_map))
         except (TypeError, ValueError):
             continue  # what has no signature cannot be judged
     return accepted

@@ -12,19 +12,23 @@ from pytensor.graph.basic import Variable
 
 from lasagne_next.expressions.markers import carry_state
 from lasagne_next.layers.base import Layer, MergeLayer, describe
+from lasagne_next.layers.outputs import SeveralOutputs
 from lasagne_next.layers.recurrent.loop import LoopOptions, run_loop
 from lasagne_next.ops import clip_gradient
 from lasagne_next.params import declare_unit_axes, static_shape
 from lasagne_next.utils import int_types
 
-__all__ = ["BaseRecurrentLayer", "Outcome", "StepContext", "time_first"]
+__all__ = ["BaseRecurrentLayer", "Outcome", "StepContext", "final_name", "time_first"]
 
 
-class BaseRecurrentLayer(MergeLayer):
+class BaseRecurrentLayer(SeveralOutputs, MergeLayer):
     """Base of all layers that apply a step to each element of a sequence.
 
     Sub-classes define the maps of :class:`StepMaps`, or return a cell as `_steps`; they
     make the parameters of the steps and call ``_add_initial_states``.
+
+    Outputs are called after what steps return, the main one first: "hid", with the axis
+    of time unless `only_return_final`, and "final_hid" without it.
     """
 
     def __init__(
@@ -146,42 +150,31 @@ class BaseRecurrentLayer(MergeLayer):
                 f"{self.input_shapes[0]})."
             )
 
-    def get_output_shape_for(self, input_shapes):
-        """Put the time axis behind the batch axis of what one step returns."""
+    def get_output_shapes_for(self, input_shapes):
+        """Put the axes of batch and time before what one step returns."""
         batch, steps = input_shapes[0][:2]
         shapes = [(batch, *shape[2:]) for shape in input_shapes[: self._num_inputs]]
-        shape = self._steps.get_step_shape_for(shapes)
-        if self.only_return_final:
-            return tuple(shape)
-        return (shape[0], steps, *shape[1:])
+        main = self._steps.output_names[0]
+        features = {main: tuple(self._steps.get_step_shape_for(shapes))[1:]}
+        features |= self._steps.state_shapes
+        features |= self._steps.get_further_shapes_for(shapes)
+        leading = (batch,) if self.only_return_final else (batch, steps)
+        found = {name: (*leading, *shape) for name, shape in features.items()}
+        for name, shape in features.items():
+            found[final_name(name)] = (batch, *shape)
+        return found
 
-    def get_state_shapes(self, input_shapes):
-        """Return the shapes of states and further outputs, without batch and time.
-
-        Parameters
-        ----------
-        input_shapes : list of tuple
-            Shapes of the inputs.
-
-        Returns
-        -------
-        dict
-            Of name to shape.
-        """
-        batch = input_shapes[0][0]
-        shapes = [(batch, *each[2:]) for each in input_shapes[: self._num_inputs]]
-        further = self._steps.get_further_shapes_for(shapes)
-        return {**self._steps.state_shapes, **further}
-
-    def get_output_for(self, inputs, **kwargs):
-        """Return what the steps return, SHAPE (batch, time, ...), or of the last."""
+    def get_outputs_for(self, inputs, **kwargs):
+        """Return what the steps return, SHAPE (batch, time, ...), and of the last."""
         outcome = self.run(self._sort_inputs(inputs), **kwargs)
-        output = outcome.values[self._steps.output_names[0]]
+        main = self._steps.output_names[0]
+        outputs = {main: outcome.values[main], **outcome.values}
         for name, state in self.carried_states.items():
             final = outcome.final_states[name].astype(state.dtype)
-            output = carry_state(output, state, final)
-        output.tag.recurrence = outcome  # for layers that read states
-        return output
+            outputs[main] = carry_state(outputs[main], state, final)
+        for name, value in outcome.final_states.items():
+            outputs[final_name(name)] = value
+        return outputs
 
     def _sort_inputs(self, inputs):
         """Tell apart what comes in."""
@@ -374,6 +367,11 @@ class StepContext:
         if isinstance(bound, Variable) or bound:
             return clip_gradient(x, -bound, bound)
         return x
+
+
+def final_name(name):
+    """Return what the last of the values of a name is called as an output."""
+    return f"final_{name}"
 
 
 def time_first(sequence):

@@ -214,12 +214,12 @@ class LSTMLayer(LSTMSteps, BaseRecurrentLayer):
         self._add_lstm_params(gates, nonlinearity, peepholes, step_shape)
         self._add_initial_states(("cell", "hid"), initials)
 
-    def get_output_for(self, inputs, fused=True, **kwargs):
-        """Return the hidden states, SHAPE (batch, time, num_units), or the last.
+    def get_outputs_for(self, inputs, fused=True, **kwargs):
+        """Return the states, SHAPE (batch, time, num_units), and the last.
 
         By one operation where the layer is a plain one, unless `fused` is False.
         """
-        return super().get_output_for(inputs, fused=fused, **kwargs)
+        return super().get_outputs_for(inputs, fused=fused, **kwargs)
 
     def run(self, given, fused=True, **kwargs):
         """Build the whole recurrence as expressions."""

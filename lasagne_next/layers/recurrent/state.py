@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from lasagne_next.layers.base import Layer, describe
-from lasagne_next.layers.recurrent.container import BaseRecurrentLayer
+from lasagne_next.layers.base import describe
+from lasagne_next.layers.outputs import OutputLayer
+from lasagne_next.layers.recurrent.container import BaseRecurrentLayer, final_name
 from lasagne_next.utils import nearest
 
 __all__ = ["StateLayer"]
 
 
-class StateLayer(Layer):
+class StateLayer(OutputLayer):
     """A state, or a further output, of the recurrent layer below.
 
     Parameters
@@ -35,8 +36,8 @@ class StateLayer(Layer):
 
     Notes
     -----
-    Both layers are evaluated in one call of ``get_output``, so that the recurrence is
-    computed once.
+    It is an :class:`OutputLayer` that reads the output "hid", say, or "final_hid". In
+    one call of ``get_output`` the recurrence is computed once.
 
     Examples
     --------
@@ -51,19 +52,20 @@ class StateLayer(Layer):
     """
 
     def __init__(self, incoming, state="hid", only_return_final=True, **kwargs):
-        super().__init__(incoming, **kwargs)
         self.state = state
         self.only_return_final = only_return_final
-        self._check_incoming()
+        output = final_name(state) if only_return_final else state
+        super().__init__(incoming, output, **kwargs)
 
     def _check_incoming(self):
         below = self.input_layer
         if not isinstance(below, BaseRecurrentLayer):
             raise TypeError(
                 f"{describe(self)}: incoming must be a recurrent layer, got {below!r} "
-                f"(input shape {self.input_shape})."
+                f"(input shape {self.__dict__['_input_shape']})."
             )
-        names = list(below.get_state_shapes(below.input_shapes))
+        shapes = below.output_shapes
+        names = [name for name in shapes if final_name(name) in shapes]
         if self.state not in names:
             raise ValueError(
                 f"{describe(self)}: state must be one of {', '.join(names)} of "
@@ -75,22 +77,4 @@ class StateLayer(Layer):
                 f"returns the final state only, got {self.only_return_final!r}. Build "
                 f"{describe(below)} without it and take the final state from here."
             )
-
-    def get_output_shape_for(self, input_shape):
-        """Return the shape of the state, with batch and time as the layer below."""
-        below = self.input_layer
-        features = below.get_state_shapes(below.input_shapes)[self.state]
-        leading = input_shape[:1] if self.only_return_final else input_shape[:2]
-        return (*leading, *features)
-
-    def get_output_for(self, input, **kwargs):
-        """Return the state, SHAPE (batch, ...) or (batch, time, ...)."""
-        outcome = getattr(input.tag, "recurrence", None)
-        if outcome is None:
-            raise ValueError(
-                f"{describe(self)}: the input must be what "
-                f"{describe(self.input_layer)} returned in the same call of "
-                f"get_output, got {input!r}."
-            )
-        found = outcome.final_states if self.only_return_final else outcome.values
-        return found[self.state]
+        super()._check_incoming()
