@@ -8,6 +8,7 @@ from lasagne_next.ops.convolution import (
     convolve_transposed,
 )
 from lasagne_next.ops.gradient_clip import GradientClip, clip_gradient
+from lasagne_next.ops.gru import GRUSequence, GRUSequenceGradient, gru_sequence
 from lasagne_next.ops.lambert_w import LambertW, lambert_w
 from lasagne_next.ops.lstm import LSTMSequence, LSTMSequenceGradient, lstm_sequence
 from lasagne_next.ops.matrix_product import MatrixProduct, matrix_product
@@ -24,6 +25,8 @@ __all__ = [
     "AveragePool",
     "Convolution",
     "FilterGradient",
+    "GRUSequence",
+    "GRUSequenceGradient",
     "GradientClip",
     "LSTMSequence",
     "LSTMSequenceGradient",
@@ -37,6 +40,7 @@ __all__ = [
     "clip_gradient",
     "convolve",
     "convolve_transposed",
+    "gru_sequence",
     "lambert_w",
     "lstm_sequence",
     "matrix_product",

@@ -11,6 +11,13 @@ import pytensor.tensor as pt
 from pytensor.gradient import grad_clip
 
 from lasagne_next.ops.matrix_product import matrix_product
+from lasagne_next.ops.sequence_steps import (
+    choose,
+    product_of_all,
+    split,
+    split_mask,
+    step_before,
+)
 
 __all__ = ["backward", "forward"]
 
@@ -19,9 +26,9 @@ def forward(projected, weight, cell_init, hid_init, peepholes, mask, backwards, 
     """Return hidden states, cells and activated gates, (time, batch, ...) each."""
 
     def step(projected, *rest):
-        mask, (hid, cell, weight, *peepholes) = _split_mask(rest, masked)
+        mask, (hid, cell, weight, *peepholes) = split_mask(rest, masked)
         z = projected + matrix_product(hid, weight)
-        i, f, g, o = _split(grad_clip(z, -clip, clip) if clip else z)
+        i, f, g, o = split(grad_clip(z, -clip, clip) if clip else z, 4)
         if peepholes:
             i, f = i + peepholes[0][0] * cell, f + peepholes[0][1] * cell
         i, f, g = pt.sigmoid(i), pt.sigmoid(f), pt.tanh(g)
@@ -29,7 +36,7 @@ def forward(projected, weight, cell_init, hid_init, peepholes, mask, backwards, 
         o = pt.sigmoid(o + peepholes[0][2] * new_cell if peepholes else o)
         new_hid = o * pt.tanh(new_cell)
         gates = pt.concatenate([i, f, g, o], axis=1)
-        return *_choose(mask, (new_hid, new_cell), (hid, cell)), gates
+        return *choose(mask, (new_hid, new_cell), (hid, cell)), gates
 
     masked = mask is not None
     outputs = pytensor.scan(
@@ -61,8 +68,8 @@ def backward(
     """Return the gradients of the projection, the weight, the states, the peepholes."""
 
     def step(gates, cell, cell_before, to_hidden, to_cell, *rest):
-        mask, (d_hid, d_cell, weight, *peepholes) = _split_mask(rest, masked)
-        i, f, g, o = _split(gates)
+        mask, (d_hid, d_cell, weight, *peepholes) = split_mask(rest, masked)
+        i, f, g, o = split(gates, 4)
         kept = d_hid, d_cell = d_hid + to_hidden, d_cell + to_cell
         tanh = pt.tanh(cell)
         d_o = d_hid * tanh * o * (1 - o)
@@ -76,13 +83,13 @@ def backward(
         if peepholes:
             d_cell = d_cell + d_i * peepholes[0][0] + d_f * peepholes[0][1]
         d_z = pt.concatenate([d_i, d_f, d_g, d_o], axis=1)
-        (d_z,) = _choose(mask, (d_z,), (pt.zeros_like(d_z),))
+        (d_z,) = choose(mask, (d_z,), (pt.zeros_like(d_z),))
         d_hid = matrix_product(pt.clip(d_z, -clip, clip) if clip else d_z, weight.T)
-        return *_choose(mask, (d_hid, d_cell), kept), d_z
+        return *choose(mask, (d_hid, d_cell), kept), d_z
 
     masked = mask is not None
-    hid_before = _before(hidden, hid_init, backwards)
-    cell_before = _before(cell, cell_init, backwards)
+    hid_before = step_before(hidden, hid_init, backwards)
+    cell_before = step_before(cell, cell_init, backwards)
     sequences = [gates, cell, cell_before, to_hidden, to_cell]
     d_hids, d_cells, d_z = pytensor.scan(
         step,
@@ -95,40 +102,10 @@ def backward(
     )
     d_z = d_z if backwards else d_z[::-1]
     d_projected = pt.clip(d_z, -clip, clip) if clip else d_z
-    d_weight = _product_of_all(hid_before, d_projected)
+    d_weight = product_of_all(hid_before, d_projected)
     gradients = [d_projected, d_weight, d_cells[-1], d_hids[-1]]
     if peepholes is None:
         return gradients
-    d_i, d_f, _, d_o = _split(d_z)
+    d_i, d_f, _, d_o = split(d_z, 4)
     products = [d_i * cell_before, d_f * cell_before, d_o * cell]
     return [*gradients, pt.stack([each.sum((0, 1)) for each in products])]
-
-
-def _product_of_all(x, y):
-    """Multiply two sequences, summed over time and batch."""
-    x, y = (each.reshape((-1, each.shape[2])) for each in (x, y))
-    return matrix_product(x.T, y)
-
-
-def _split(gates, count=4):
-    units = gates.shape[-1] // count
-    return [gates[..., k * units : (k + 1) * units] for k in range(count)]
-
-
-def _split_mask(rest, masked):
-    return (rest[0], rest[1:]) if masked else (None, rest)
-
-
-def _choose(mask, new, old):
-    if mask is None:
-        return new
-    return tuple(
-        pt.switch(mask[:, None], one, other)
-        for one, other in zip(new, old, strict=True)
-    )
-
-
-def _before(sequence, init, backwards):
-    if backwards:
-        return pt.concatenate([sequence[1:], init[None]])
-    return pt.concatenate([init[None], sequence[:-1]])

@@ -51,9 +51,11 @@ def ours(mode, kind, size, masked):
     z = v.dimshuffle(1, 0, 2).reshape((-1, x.shape[2])) @ params[0] + params[2]
     z = z.reshape((v.shape[1], v.shape[0], W.shape[1]))
     zeros = pt.zeros((v.shape[0], V.shape[0]))
-    hidden, _ = ops.lstm_sequence(
-        z, params[1], zeros, zeros, mask=m.T if masked else None
-    )
+    mask_of_steps = m.T if masked else None
+    if kind == "LSTM":
+        hidden, _ = ops.lstm_sequence(z, params[1], zeros, zeros, mask=mask_of_steps)
+    else:
+        hidden = ops.gru_sequence(z, params[1], zeros, mask=mask_of_steps)
     squares = pt.sqr(hidden) * m.T[:, :, None] if masked else pt.sqr(hidden)
     loss = squares.mean()
     updates = [
@@ -87,9 +89,9 @@ def pytorch(kind, size, masked):
     x, lengths, W, V, b = data(kind, size)
     masked = masked == "mask"
     units = V.shape[0]
-    if kind == "GRU":  # its update gate is the complement of ours
-        signs = np.repeat(np.float32([1, -1, 1]), units)
-        W, V = W * signs, V * signs
+    if kind == "GRU":  # the reset gate first, then the complement of our update gate
+        W, V = (np.split(each, 3, axis=1) for each in (W, V))
+        W, V = (np.concatenate([r, -u, c], axis=1) for u, r, c in (W, V))
     layer = getattr(torch.nn, kind)(x.shape[2], units, batch_first=True)
     layer.bias_hh_l0.requires_grad_(False)
     with torch.no_grad():
@@ -142,8 +144,8 @@ def jax_by_hand(kind, size, masked):
     def gru(state, inputs):
         z, m = inputs
         (hid,) = state
-        r, u, c = jnp.split(z, 3, axis=1)
-        r_h, u_h, c_h = jnp.split(hid @ state_weight[0], 3, axis=1)
+        u, r, c = jnp.split(z, 3, axis=1)
+        u_h, r_h, c_h = jnp.split(hid @ state_weight[0], 3, axis=1)
         r, u = jax.nn.sigmoid(r + r_h), jax.nn.sigmoid(u + u_h)
         out = (1 - u) * hid + u * jnp.tanh(c + r * c_h)
         if masked:

@@ -4,6 +4,7 @@ import warnings
 
 from lasagne_next.dispatch.jax import (
     convolution,
+    gru,
     lambert_w,
     lstm,
     markers,
@@ -24,6 +25,7 @@ warnings.filterwarnings(
 
 __all__ = [
     "convolution",
+    "gru",
     "lambert_w",
     "lstm",
     "markers",

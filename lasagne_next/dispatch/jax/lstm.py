@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 from pytensor.link.jax.dispatch.basic import jax_funcify
 
+from lasagne_next.dispatch.jax.sequences import bounded, choose, step_before
 from lasagne_next.ops.lstm import LSTMSequence, LSTMSequenceGradient
 
 __all__ = ["jax_funcify_lstm", "jax_funcify_lstm_gradient"]
@@ -32,7 +33,7 @@ def jax_funcify_lstm(op, **kwargs):
             new_cell = f * cell + i * g
             o = jax.nn.sigmoid(o if peepholes is None else o + peepholes[2] * new_cell)
             new_hid = o * jnp.tanh(new_cell)
-            new = _choose(keep, (new_hid, new_cell), (hid, cell))
+            new = choose(keep, (new_hid, new_cell), (hid, cell))
             return new, (*new, jnp.concatenate([i, f, g, o], axis=1))
 
         sequences = projected, mask
@@ -50,7 +51,7 @@ def jax_funcify_lstm_gradient(op, **kwargs):
 
     def lstm_gradient(weight, cell_init, hid_init, hidden, cells, gates, to_h, *rest):
         peepholes, mask, to_cell = op.optional(rest)
-        cells_before = before(cells, cell_init, op.backwards)
+        cells_before = step_before(cells, cell_init, op.backwards)
 
         def step(state, inputs):
             gates, cell, cell_before, to_hid, to_cell, keep = inputs
@@ -69,17 +70,17 @@ def jax_funcify_lstm_gradient(op, **kwargs):
             d_cell = d_cell * f
             if peepholes is not None:
                 d_cell = d_cell + d_i * peepholes[0] + d_f * peepholes[1]
-            (d,) = _choose(keep, (d,), (jnp.zeros_like(d),))
-            d_hid = clipped(d, op.clip) @ weight.T
-            return _choose(keep, (d_hid, d_cell), kept), d
+            (d,) = choose(keep, (d,), (jnp.zeros_like(d),))
+            d_hid = bounded(d, op.clip) @ weight.T
+            return choose(keep, (d_hid, d_cell), kept), d
 
         sequences = gates, cells, cells_before, to_h, to_cell, mask
         start = jnp.zeros_like(hid_init), jnp.zeros_like(cell_init)
         (d_hid, d_cell), d = jax.lax.scan(
             step, start, sequences, reverse=not op.backwards
         )
-        d_gates = clipped(d, op.clip)
-        hid_before = before(hidden, hid_init, op.backwards)
+        d_gates = bounded(d, op.clip)
+        hid_before = step_before(hidden, hid_init, op.backwards)
         d_weight = jnp.einsum("tbu,tbg->ug", hid_before, d_gates)
         if peepholes is None:
             return d_gates, d_weight, d_cell, d_hid
@@ -89,24 +90,3 @@ def jax_funcify_lstm_gradient(op, **kwargs):
         return d_gates, d_weight, d_cell, d_hid, jnp.stack(to_peepholes)
 
     return lstm_gradient
-
-
-def before(sequence, init, backwards):
-    """Return for each step what the sequence was at the step read before it."""
-    if backwards:
-        return jnp.concatenate([sequence[1:], init[None]])
-    return jnp.concatenate([init[None], sequence[:-1]])
-
-
-def clipped(x, bound):
-    """Clip to plus and minus a bound, unless that is 0."""
-    return jnp.clip(x, -bound, bound) if bound else x
-
-
-def _choose(keep, new, old):
-    if keep is None:
-        return new
-    return tuple(
-        jnp.where(keep[:, None], one, other)
-        for one, other in zip(new, old, strict=True)
-    )

@@ -3,6 +3,7 @@
 from lasagne_next.dispatch.numba import (
     convolution,
     elementary,
+    gru,
     lambert_w,
     lstm,
     markers,
@@ -15,6 +16,7 @@ from lasagne_next.dispatch.numba import (
 __all__ = [
     "convolution",
     "elementary",
+    "gru",
     "lambert_w",
     "lstm",
     "markers",

@@ -1,7 +1,6 @@
 """The long short-term memory on Numba: a whole sequence in one kernel.
 
-Rows of the batch do not depend on each other, so that tasks take some rows each,
-through all steps. A step is one product with a packed matrix, and loops over a row at
+A step is one product with a packed matrix, and loops over a row at
 a time. A loop reads and writes few arrays, because LLVM vectorises no loop that needs
 many checks of what overlaps.
 """
@@ -10,14 +9,13 @@ from __future__ import annotations
 
 import numpy as np
 from numba.np.linalg import ensure_blas
-from pytensor.configdefaults import config
 from pytensor.link.numba.dispatch.basic import (
     numba_njit,
     register_funcify_default_op_cache_key,
 )
 
 from lasagne_next.dispatch.numba import elementary
-from lasagne_next.dispatch.numba.matrix_product import _keep_alive, make_outer
+from lasagne_next.dispatch.numba.matrix_product import _keep_alive
 from lasagne_next.dispatch.numba.packed_product import (
     address,
     make_pack,
@@ -25,73 +23,44 @@ from lasagne_next.dispatch.numba.packed_product import (
     packed_product,
     panel_width,
 )
-from lasagne_next.dispatch.numba.symbols import by_name
-from lasagne_next.dispatch.numba.tasks import num_threads, run_tasks
-from lasagne_next.dispatch.numba.tiles import get, put, vector_length
+from lasagne_next.dispatch.numba.sequences import (
+    BACKWARDS,
+    CLIP,
+    D_GATES,
+    GATES,
+    HID_INIT,
+    HIDDEN,
+    HIDDEN_ROW,
+    HIDDEN_STEP,
+    MASK,
+    NEXT,
+    PACKED,
+    PROJECTED,
+    ROOM,
+    ROWS,
+    SHARE,
+    STEPS,
+    TO_HIDDEN,
+    TO_ROW,
+    TO_STEP,
+    UNITS,
+    address_or_0,
+    kernel_of_rows,
+    make_weight_gradient,
+    new_table,
+    unit_stride,
+)
+from lasagne_next.dispatch.numba.tiles import get
 from lasagne_next.dispatch.numba.windows import compiled
 from lasagne_next.ops.lstm import LSTMSequence, LSTMSequenceGradient
 
 __all__ = ["numba_funcify_lstm", "numba_funcify_lstm_gradient"]
 
-CACHE_VERSION = 2  # raise when anything below changes
+CACHE_VERSION = 3  # raise when anything below changes
 
-# What the kernels are told: places in a table of integers. Addresses of what is left
-# out are 0.
-STEPS, ROWS, UNITS, BACKWARDS, SHARE = range(5)
-PACKED, CELL_INIT, PEEPHOLES, MASK, CELLS, GATES, ROOM = range(5, 12)
-PROJECTED, TO_STEP, TO_ROW, HID_INIT, HIDDEN = range(12, 17)
-TO_HIDDEN, HIDDEN_STEP, HIDDEN_ROW, TO_CELL, CELL_STEP, CELL_ROW = range(12, 18)
-D_GATES, D_CELLS, TOTALS, CLIP = range(18, 22)
-LENGTH = 22
-
-BLOCK = 8  # rows that a task takes a multiple of
-FEW_PRODUCTS = 1_000_000  # not worth a thread
-
-
-@numba_njit
-def _unit_stride(x, size):
-    """Return the array, or a copy whose last axis has no gaps."""
-    if x.strides[2] != size:
-        x = x.copy()
-    return x
-
-
-@numba_njit
-def _table(steps, rows, units, backwards):
-    table = np.zeros(LENGTH, np.intp)
-    table[STEPS], table[ROWS], table[UNITS] = steps, rows, units
-    table[BACKWARDS] = backwards
-    return table
-
-
-def _kernel(name, make, dtype):
-    """Return the outside of a kernel, a function of the address of its table."""
-    dtype = np.dtype(dtype)
-    versions = f"{CACHE_VERSION}-{elementary.CACHE_VERSION}"
-    machine = f"{vector_length(dtype)}-{config.numba__fastmath}"
-    return by_name(
-        f"lasagne_next_lstm_{name}_{dtype}",
-        1,
-        lambda: _shared_out(make(dtype.type)),
-        f"{versions}-{machine}",
-    )
-
-
-def _shared_out(task):
-    """Make the kernel whose tasks take whole blocks of rows, one for each thread."""
-
-    @compiled
-    def kernel(table):
-        rows, units = get(table, ROWS), get(table, UNITS)
-        worth = 4 * get(table, STEPS) * rows * units * units // FEW_PRODUCTS
-        threads = max(1, min(num_threads(), worth, rows // BLOCK))
-        share = (rows + threads - 1) // threads
-        share = (share + BLOCK - 1) // BLOCK * BLOCK
-        put(table, SHARE, share)
-        tasks = (rows + share - 1) // share
-        run_tasks(task, tasks, tasks, table)
-
-    return kernel
+# Places in the table of arguments, besides those of any sequence.
+CELL_INIT, PEEPHOLES, CELLS = range(NEXT, NEXT + 3)
+TO_CELL, CELL_STEP, CELL_ROW, D_CELLS, TOTALS = range(NEXT + 3, NEXT + 8)
 
 
 def _make_forward(dtype):
@@ -299,16 +268,12 @@ def _make_backward(dtype):
     return some_rows
 
 
-@numba_njit
-def _address_or_0(x):
-    return address(x) if x.size else 0
-
-
 @register_funcify_default_op_cache_key(LSTMSequence)
 def numba_funcify_lstm(op, node, **kwargs):
     """Return a function of the projection, the weight, the states and the rest."""
     dtype = node.outputs[0].type.numpy_dtype.type
-    forward, pack = _kernel("forward", _make_forward, dtype), make_pack(dtype)
+    forward = kernel_of_rows("lstm_forward", _make_forward, 4, dtype, CACHE_VERSION)
+    pack = make_pack(dtype)
     size, columns = np.dtype(dtype).itemsize, panel_width(dtype)
     peepholes, masked, backwards = op.peepholes, op.masked, int(op.backwards)
 
@@ -332,17 +297,17 @@ def numba_funcify_lstm(op, node, **kwargs):
         cells = np.empty((steps, rows, units), dtype)
         gates = np.empty((steps, rows, width), dtype)
         if hidden.size:
-            x = _unit_stride(projected, size)
+            x = unit_stride(projected, size)
             packed = pack(weight)
             room = np.empty((rows, packed.shape[0] * columns), dtype)
             c, h = np.ascontiguousarray(cell_init), np.ascontiguousarray(hid_init)
-            table = _table(steps, rows, units, backwards)
+            table = new_table(steps, rows, units, backwards)
             table[PROJECTED] = address(x)
             table[TO_STEP], table[TO_ROW] = x.strides[0], x.strides[1]
             table[PACKED], table[ROOM] = address(packed), address(room)
             table[CELL_INIT], table[HID_INIT] = address(c), address(h)
-            table[PEEPHOLES] = _address_or_0(peephole)
-            table[MASK] = _address_or_0(mask)
+            table[PEEPHOLES] = address_or_0(peephole)
+            table[MASK] = address_or_0(mask)
             table[HIDDEN], table[CELLS] = address(hidden), address(cells)
             table[GATES] = address(gates)
             forward(address(table))
@@ -360,8 +325,8 @@ def numba_funcify_lstm_gradient(op, node, **kwargs):
     """Return a function of what the sequence took and returned, and of gradients."""
     ensure_blas()
     dtype = node.outputs[0].type.numpy_dtype.type
-    backward = _kernel("backward", _make_backward, dtype)
-    pack, add_outer = make_pack(dtype), make_outer(dtype)
+    backward = kernel_of_rows("lstm_backward", _make_backward, 4, dtype, CACHE_VERSION)
+    pack, weight_gradient = make_pack(dtype), make_weight_gradient(dtype)
     size, columns = np.dtype(dtype).itemsize, panel_width(dtype)
     peepholes, masked, cell_used = op.peepholes, op.masked, op.cell_used
     backwards, clip = int(op.backwards), op.clip
@@ -378,7 +343,7 @@ def numba_funcify_lstm_gradient(op, node, **kwargs):
         else:
             mask = np.empty((0, 0), np.bool_)
         if cell_used:
-            dc = _unit_stride(rest[-1], size)
+            dc = unit_stride(rest[-1], size)
         else:
             dc = np.empty((0, 0, 0), dtype)
         d = np.empty((steps, rows, 4 * units), dtype)
@@ -388,18 +353,18 @@ def numba_funcify_lstm_gradient(op, node, **kwargs):
         room = np.zeros((rows, packed.shape[0] * columns), dtype)
         totals = np.zeros((rows if peepholes else 1, *peephole.shape), dtype)
         if hidden.size:
-            dh = _unit_stride(to_h, size)
+            dh = unit_stride(to_h, size)
             c, h = np.ascontiguousarray(cell_init), np.ascontiguousarray(hid_init)
             cells, gates = np.ascontiguousarray(cells), np.ascontiguousarray(gates)
             hidden = np.ascontiguousarray(hidden)
             bound = np.full(1, clip, dtype)
-            table = _table(steps, rows, units, backwards)
-            table[TO_HIDDEN], table[TO_CELL] = address(dh), _address_or_0(dc)
+            table = new_table(steps, rows, units, backwards)
+            table[TO_HIDDEN], table[TO_CELL] = address(dh), address_or_0(dc)
             table[HIDDEN_STEP], table[HIDDEN_ROW] = dh.strides[0], dh.strides[1]
             table[CELL_STEP], table[CELL_ROW] = dc.strides[0], dc.strides[1]
             table[PACKED], table[CELL_INIT] = address(packed), address(c)
-            table[PEEPHOLES] = _address_or_0(peephole)
-            table[MASK] = _address_or_0(mask)
+            table[PEEPHOLES] = address_or_0(peephole)
+            table[MASK] = address_or_0(mask)
             table[CELLS], table[GATES] = address(cells), address(gates)
             table[D_GATES], table[D_CELLS] = address(d), address(d_cell)
             table[TOTALS], table[ROOM] = address(totals), address(room)
@@ -410,12 +375,7 @@ def numba_funcify_lstm_gradient(op, node, **kwargs):
             _keep_alive(peephole, mask)
             _keep_alive(cells, gates)
             _keep_alive(table, bound)
-            first, later = (steps - 1, 0) if backwards else (0, 1)
-            add_outer(h, d[first], d_weight)
-            if steps > 1:
-                before = hidden[1 - later : steps - later].reshape(-1, units)
-                after = d[later : steps - 1 + later].reshape(-1, 4 * units)
-                add_outer(before, after, d_weight)
+            d_weight = weight_gradient(h, hidden, d, backwards)
         d_hid = room[:, :units].copy()
         if peepholes:
             return d, d_weight, d_cell, d_hid, totals.sum(axis=0)

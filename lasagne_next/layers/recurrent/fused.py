@@ -7,13 +7,51 @@ from pytensor.graph.basic import Variable
 from pytensor.tensor.math import Dot
 
 from lasagne_next import nonlinearities
+from lasagne_next.layers.recurrent.container import BaseRecurrentLayer
 
-__all__ = ["has_functions", "is_plain", "of_one_type", "plain_weight"]
+__all__ = ["BaseFusedLayer", "has_functions", "is_plain", "of_one_type", "plain_weight"]
 
 _ALIKE = {
     "sigmoid": (nonlinearities.sigmoid, pt.sigmoid),
     "tanh": (nonlinearities.tanh, pt.tanh),
 }
+
+
+class BaseFusedLayer(BaseRecurrentLayer):
+    """Base of layers of gates that one operation computes where they are plain.
+
+    Sub-classes define `_plain_steps`, the class whose steps the operation takes, and
+    the methods below.
+    """
+
+    _plain_steps = None
+
+    def _has_usual_functions(self):
+        """Tell whether the nonlinearities are those of the operation."""
+        raise NotImplementedError
+
+    def _run_fused(self, given, weight, context, **kwargs):
+        """Return the Outcome of the operation, None where types do not fit."""
+        raise NotImplementedError
+
+    def get_outputs_for(self, inputs, fused=True, **kwargs):
+        """Return the states, SHAPE (batch, time, num_units), and the last.
+
+        By one operation where the layer is a plain one, unless `fused` is False.
+        """
+        return super().get_outputs_for(inputs, fused=fused, **kwargs)
+
+    def run(self, given, fused=True, **kwargs):
+        """Build the whole recurrence as expressions."""
+        if fused and is_plain(self, self._plain_steps) and self._has_usual_functions():
+            context = self._context(given)
+            context.grad_clipping = 0  # left to the operation
+            weight = plain_weight(self, given.states["hid"], context)
+            if weight is not None:
+                outcome = self._run_fused(given, weight, context, **kwargs)
+                if outcome is not None:
+                    return outcome
+        return super().run(given, **kwargs)
 
 
 def is_plain(layer, steps):

@@ -10,12 +10,11 @@ from lasagne_next import init, nonlinearities
 from lasagne_next.layers.activation import as_nonlinearity
 from lasagne_next.layers.base import describe
 from lasagne_next.layers.recurrent.cell import Cell
-from lasagne_next.layers.recurrent.container import BaseRecurrentLayer, time_first
+from lasagne_next.layers.recurrent.container import time_first
 from lasagne_next.layers.recurrent.fused import (
+    BaseFusedLayer,
     has_functions,
-    is_plain,
     of_one_type,
-    plain_weight,
 )
 from lasagne_next.layers.recurrent.gates import Gate
 from lasagne_next.layers.recurrent.steps import GatedSteps
@@ -72,7 +71,7 @@ class LSTMSteps(GatedSteps):
         return cell
 
 
-class LSTMLayer(LSTMSteps, BaseRecurrentLayer):
+class LSTMLayer(LSTMSteps, BaseFusedLayer):
     r"""A layer of long short-term memory [1]_.
 
     .. math::
@@ -172,6 +171,8 @@ class LSTMLayer(LSTMSteps, BaseRecurrentLayer):
     (None, 5)
     """
 
+    _plain_steps = LSTMSteps
+
     def __init__(
         self,
         incoming,
@@ -214,35 +215,16 @@ class LSTMLayer(LSTMSteps, BaseRecurrentLayer):
         self._add_lstm_params(gates, nonlinearity, peepholes, step_shape)
         self._add_initial_states(("cell", "hid"), initials)
 
-    def get_outputs_for(self, inputs, fused=True, **kwargs):
-        """Return the states, SHAPE (batch, time, num_units), and the last.
-
-        By one operation where the layer is a plain one, unless `fused` is False.
-        """
-        return super().get_outputs_for(inputs, fused=fused, **kwargs)
-
-    def run(self, given, fused=True, **kwargs):
-        """Build the whole recurrence as expressions."""
-        if fused and is_plain(self, LSTMSteps) and self._has_usual_functions():
-            outcome = self._run_fused(given, **kwargs)
-            if outcome is not None:
-                return outcome
-        return super().run(given, **kwargs)
-
     def _has_usual_functions(self):
         functions = [*self._gate_params("nonlinearity_"), self.nonlinearity]
         return has_functions(
             functions, ("sigmoid", "sigmoid", "tanh", "sigmoid", "tanh")
         )
 
-    def _run_fused(self, given, **kwargs):
-        """Return what one operation computes, None where it cannot."""
-        context, hidden = self._context(given), given.states["hid"]
-        weight, peepholes = plain_weight(self, hidden, context), self._join_peepholes()
-        if weight is None:
-            return None
+    def _run_fused(self, given, weight, context, **kwargs):
         (projected,) = self.prepare([time_first(given.sequences[0])], context, **kwargs)
-        operands = [projected, weight, given.states["cell"], hidden, peepholes]
+        states, peepholes = given.states, self._join_peepholes()
+        operands = [projected, weight, states["cell"], states["hid"], peepholes]
         if not of_one_type(operands):
             return None
         mask = None if given.mask is None else time_first(given.mask)

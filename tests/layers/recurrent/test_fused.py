@@ -10,13 +10,14 @@ from pytensor.scan.op import Scan
 from lasagne_next import init, nonlinearities
 from lasagne_next.layers import (
     Gate,
+    GRULayer,
     InputLayer,
     LSTMLayer,
     StateLayer,
     get_all_params,
     get_output,
 )
-from lasagne_next.ops import LSTMSequence
+from lasagne_next.ops import GRUSequence, LSTMSequence
 
 BATCH, STEPS, FEATURES, UNITS = 3, 5, 2, 4
 
@@ -30,8 +31,8 @@ def operations(variable):
 
 def is_fused(layer, **kwargs):
     kinds = operations(get_output(layer, **kwargs))
-    assert len(kinds & {LSTMSequence, Scan}) <= 1
-    return LSTMSequence in kinds
+    assert len(kinds & {GRUSequence, LSTMSequence, Scan}) <= 1
+    return bool(kinds & {GRUSequence, LSTMSequence})
 
 
 def tied():
@@ -62,22 +63,42 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("options", CASES.values(), ids=CASES)
-def test_the_operation_and_the_loop_compute_the_same(options):
+GRU_CASES = {
+    "expressions, backwards": {
+        "updategate": Gate(b=init.Normal(1), nonlinearity=pt.sigmoid),
+        "resetgate": Gate(W_hid=tied()["outgate"].W_hid, b=None),
+        "hid_init": init.Normal(1),
+        "learn_init": True,
+        "backwards": True,
+    },
+    "last of a mask, clipped": {
+        "mask_input": InputLayer((None, None), pt.matrix("mask")),
+        "only_return_final": True,
+        "grad_clipping": 0.01,
+    },
+}
+ALL_CASES = [
+    *[pytest.param(LSTMLayer, each, id=f"LSTM {name}") for name, each in CASES.items()],
+    *[pytest.param(GRULayer, each, id=f"GRU {n}") for n, each in GRU_CASES.items()],
+]
+
+
+@pytest.mark.parametrize(("kind", "options"), ALL_CASES)
+def test_the_operation_and_the_loop_compute_the_same(kind, options):
     """Catches gates in another order, a mask or clipping that one path forgets."""
     generator = np.random.default_rng(7)
     x = generator.normal(size=(BATCH, STEPS, FEATURES))
     mask = np.arange(STEPS) < np.array([[5], [2], [3]])
     l_in = InputLayer((None, None, FEATURES))
-    layer = LSTMLayer(l_in, UNITS, **options)
-    network = [layer, StateLayer(layer, "cell")]
+    layer = kind(l_in, UNITS, **options)
+    network = [layer, StateLayer(layer, list(layer.state_shapes)[-1])]
     params = get_all_params(layer, trainable=True)
     results = []
     for fused in (True, False):
-        hidden, cell = get_output(network, fused=fused)
-        assert (LSTMSequence in operations(cell)) == fused
-        loss = (hidden * pt.cos(hidden)).sum() + pt.sqr(cell).mean()
-        results += [hidden, cell, *pytensor.grad(loss, [l_in.input_var, *params])]
+        hidden, last = get_output(network, fused=fused)
+        assert bool(operations(last) & {GRUSequence, LSTMSequence}) == fused
+        loss = (hidden * pt.cos(hidden)).sum() + pt.sqr(last).mean()
+        results += [hidden, last, *pytensor.grad(loss, [l_in.input_var, *params])]
     inputs = {l_in.input_var: x}
     if layer.mask_incoming_index >= 0:
         inputs[options["mask_input"].input_var] = mask
@@ -95,7 +116,8 @@ def test_what_the_operation_does_not_know_is_left_to_the_loop():
         pytensor.shared(np.ones((900, 1))), pytensor.shared(np.ones((1, 900)))
     )
     rectifying = Gate(nonlinearity=nonlinearities.rectify)
-    assert is_fused(LSTMLayer(shape, UNITS), inputs={None: pt.tensor3()})
+    for kind in (GRULayer, LSTMLayer):
+        assert is_fused(kind(shape, UNITS), inputs={None: pt.tensor3()})
     for units, options in [
         (UNITS, {"gradient_steps": 2}),
         (UNITS, {"precompute_input": False}),
@@ -106,6 +128,15 @@ def test_what_the_operation_does_not_know_is_left_to_the_loop():
         (900, {"ingate": Gate(W_hid=low_rank)}),
     ]:
         layer = LSTMLayer(shape, units, **options)
+        assert not is_fused(layer, inputs={None: pt.tensor3()}), options
+    for options in [
+        {"gradient_steps": 2},
+        {"precompute_input": False},
+        {"resetgate": rectifying},
+        {"hidden_update": Gate()},
+        {"hid_init": np.ones((1, UNITS), "float32")},
+    ]:
+        layer = GRULayer(shape, UNITS, **options)
         assert not is_fused(layer, inputs={None: pt.tensor3()}), options
     x = pt.tensor3(shape=shape)
     unrolled = get_output(LSTMLayer(shape, UNITS, unroll_scan=True), {None: x})
