@@ -23,6 +23,7 @@ extensions = [
     "sphinx.ext.mathjax",
     "numpydoc",
     "sphinx_copybutton",
+    "benchmark_table",
     "weight_pictures",
 ]
 exclude_patterns = ["_build", "recipes/results/*"]

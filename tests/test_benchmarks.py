@@ -4,7 +4,7 @@ import importlib
 
 import pytest
 
-from tests.benchmarks.tables import Row, picture, text
+from tests.benchmarks.tables import Row, load, picture, save, text
 from tests.benchmarks.workloads import reports, workloads
 
 
@@ -38,3 +38,10 @@ def test_the_table_shows_all_rows(tmp_path):
     pytest.importorskip("matplotlib")
     picture({"a workload": rows}, tmp_path / "table.svg")
     assert "other" in (tmp_path / "table.svg").read_text(encoding="utf-8")
+
+
+def test_saved_figures_are_read_back(tmp_path):
+    """Catches figures that are rounded, or reasons that are lost, on the way."""
+    rows = [Row("one", step=1 / 3, ratio=1.0, megabytes=99), Row("two", problem="no")]
+    save("a machine", {"a workload": rows}, tmp_path / "figures.json")
+    assert load(tmp_path / "figures.json") == ("a machine", {"a workload": rows})

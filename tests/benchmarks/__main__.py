@@ -12,7 +12,7 @@ import os
 import platform
 from pathlib import Path
 
-from tests.benchmarks.tables import measure, picture, text
+from tests.benchmarks.tables import measure, picture, save, text
 from tests.benchmarks.workloads import reports, workloads
 
 PACKAGES = ("pytensor", "numpy", "numba", "jax", "torch")
@@ -69,6 +69,7 @@ def main():
         given.output.mkdir(parents=True, exist_ok=True)
         path = given.output / "benchmarks.txt"
         path.write_text(f"{about}\n\n{written}\n", encoding="utf-8")
+        save(about, measured, given.output / "benchmarks.json")
         picture(measured, given.output / "benchmarks.svg")
 
 

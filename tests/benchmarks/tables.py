@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
 
 from tests.benchmarks.start import start_seconds
 from tests.benchmarks.workers import time_side_by_side
@@ -61,6 +62,22 @@ def text(tables):
         for row in rows:
             lines.append(f"  {row.peer:42}" + "".join(f"{c:>14}" for c in row.cells()))
     return "\n".join(lines)
+
+
+def save(about, tables, path):
+    """Keep the figures, and what they were measured on, as JSON."""
+    kept = {title: [asdict(row) for row in rows] for title, rows in tables.items()}
+    written = json.dumps({"about": about, "tables": kept}, indent=1)
+    path.write_text(f"{written}\n", encoding="utf-8")
+
+
+def load(path):
+    """Return what was given to :func:`save`: (about, tables)."""
+    kept = json.loads(path.read_text(encoding="utf-8"))
+    tables = {
+        title: [Row(**row) for row in rows] for title, rows in kept["tables"].items()
+    }
+    return kept["about"], tables
 
 
 def picture(tables, path):
