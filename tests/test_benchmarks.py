@@ -2,8 +2,12 @@
 
 import importlib
 
+import pytensor
 import pytest
 
+from lasagne_next import random
+from tests.benchmarks.gpu import NETWORKS, peers
+from tests.benchmarks.gpu.functions import JAX
 from tests.benchmarks.tables import Row, load, picture, save, text
 from tests.benchmarks.workloads import reports, workloads
 
@@ -23,6 +27,42 @@ def test_peers_exist(name):
     for target in workload.peers.values():
         module, function, *_ = target.split(":")
         assert callable(getattr(importlib.import_module(module), function))
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_peers_on_a_gpu_exist(name, device):
+    """Catches a network or peer that is misspelt; a CPU has no products in bfloat16."""
+    chosen = peers(name, device)
+    assert any("bfloat16" in peer for peer in chosen) == (device == "cuda")
+    for target in chosen.values():
+        module, function, network, *_ = target.split(":")
+        assert callable(getattr(importlib.import_module(module), function))
+        assert network == name
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_networks_find_their_parameters(name):
+    """Catches a parameter that has another name in the functions than in the layers."""
+
+    class Names(dict):
+        def __getitem__(self, key):
+            read.add(key)
+            return super().__getitem__(key)
+
+    jax = pytest.importorskip("jax")
+    network, read = NETWORKS[name], set()
+    before = random.get_rng()
+    with pytensor.config.change_flags(floatX="float32"):
+        values, arrays = network.start()
+    random.set_rng(before)
+    shapes = (jax.ShapeDtypeStruct(each.shape, each.dtype) for each in arrays)
+    loss = jax.eval_shape(
+        lambda *arrays: network.loss(JAX(), Names(values), *arrays), *shapes
+    )
+    assert loss.shape == ()
+    assert loss.dtype == "float32"
+    assert read == set(values)
 
 
 def test_the_table_shows_all_rows(tmp_path):
