@@ -18,6 +18,7 @@ from lasagne_next.objectives.crossentropy_from_logits import (
     binary_crossentropy_from_logits,
     categorical_crossentropy_from_logits,
 )
+from lasagne_next.objectives.ctc import ctc_greedy_decode, ctc_loss
 from lasagne_next.objectives.divergence import gaussian_kullback_leibler
 from lasagne_next.objectives.hinge import (
     binary_hinge_loss,
@@ -49,6 +50,8 @@ __all__ = [
     "categorical_crossentropy_from_logits",
     "cosine_distance",
     "cosine_similarity",
+    "ctc_greedy_decode",
+    "ctc_loss",
     "gaussian_kullback_leibler",
     "gaussian_nll",
     "huber_loss",

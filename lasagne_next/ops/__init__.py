@@ -7,6 +7,7 @@ from lasagne_next.ops.convolution import (
     convolve,
     convolve_transposed,
 )
+from lasagne_next.ops.ctc import CTC
 from lasagne_next.ops.gradient_clip import GradientClip, clip_gradient
 from lasagne_next.ops.gru import GRUSequence, GRUSequenceGradient, gru_sequence
 from lasagne_next.ops.lambert_w import LambertW, lambert_w
@@ -22,6 +23,7 @@ from lasagne_next.ops.shuffling import (
 )
 
 __all__ = [
+    "CTC",
     "AveragePool",
     "Convolution",
     "FilterGradient",

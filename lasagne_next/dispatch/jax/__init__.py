@@ -4,6 +4,7 @@ import warnings
 
 from lasagne_next.dispatch.jax import (
     convolution,
+    ctc,
     gru,
     lambert_w,
     lstm,
@@ -25,6 +26,7 @@ warnings.filterwarnings(
 
 __all__ = [
     "convolution",
+    "ctc",
     "gru",
     "lambert_w",
     "lstm",

@@ -2,6 +2,7 @@
 
 from lasagne_next.dispatch.numba import (
     convolution,
+    ctc,
     elementary,
     gru,
     lambert_w,
@@ -15,6 +16,7 @@ from lasagne_next.dispatch.numba import (
 
 __all__ = [
     "convolution",
+    "ctc",
     "elementary",
     "gru",
     "lambert_w",
