@@ -38,7 +38,9 @@ BACKENDS = {
     "jax": "JAX",
     # Numpy has no product or sum of three: PyTensor 3.0.7 would loop over the elements
     # where these rewrites have merged two operations into one. Fixed in 3.3.
-    "python": FAST_COMPILE.excluding("local_mul_canonizer", "local_add_canonizer"),
+    "python": FAST_COMPILE.excluding(
+        "local_mul_canonizer", "local_add_canonizer", "local_greedy_distributor"
+    ),
 }
 
 

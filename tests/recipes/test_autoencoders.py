@@ -8,12 +8,29 @@ from scipy.integrate import quad
 from scipy.stats import multivariate_normal
 
 from lasagne_next.layers import DenseLayer, InputLayer, get_output
-from recipes.autoencoders import conservative, contractive, linear, vae, vq
+from recipes.autoencoders import (
+    boltzmann,
+    conservative,
+    contractive,
+    denoisers,
+    linear,
+    vae,
+    vq,
+)
 from recipes.data.fields import Field
 from recipes.data.mixtures import RING, Mixture
 from tests.recipes.running import check_files, failed, measured, run, smoke_runs
 
-NAMES = ("linear", "conservative", "contractive", "stacked", "vae", "vq")
+NAMES = (
+    "linear",
+    "conservative",
+    "contractive",
+    "stacked",
+    "vae",
+    "vq",
+    "corruptions",
+    "boltzmann",
+)
 small = smoke_runs("autoencoders")
 
 # What is exact, however short the run.
@@ -46,6 +63,19 @@ EXACT = {
         "4 codes: above D(R)",
         "16 codes: smallest step",
     ),
+    "corruptions": (
+        "noise of 0.3: deviation",
+        "masking of 0.3: share at 0",
+        "salt and pepper of 0.3: share hit",
+        "of these, salt",
+        "clean images, best code : plain, error",
+    ),
+    "boltzmann": (
+        "slope of log p off <v h> seen less <v h> drawn",
+        "bars and stripes: images",
+        "KL of the data to the uniform model",
+        "accuracy without",
+    ),
 }
 # What does not come true, as the recipes say.
 UNTRUE = {"contractive": {"least norm : plain, at 1.1 times the error"}}
@@ -70,6 +100,8 @@ def test_networks_learn_in_the_smoke_run(small):
     assert measured(small("contractive"), "largest penalty: norm : plain") < 0.9
     assert measured(small("stacked"), "layer 1: fall of the denoiser's loss") > 0.05
     assert measured(small("vae"), "bound less independent pixels, nats") > -3
+    assert measured(small("corruptions"), "misread from plain codes") < 0.6
+    assert measured(small("boltzmann"), "PCD: KL(data, model), nats") < 7
 
 
 def test_the_ring_is_denoised_as_an_integral_over_clean_points_says():
@@ -196,6 +228,42 @@ def test_codes_stay_in_order_and_the_nearest_is_chosen():
         best = min(value, key=lambda each, p=point: abs(each - p)[0])
         assert code == best
         assert loss == pytest.approx((point - best)[0] ** 2)
+
+
+def test_a_linear_reader_reads_what_lies_apart_and_nothing_else():
+    """Catches a reader that is tested on what it learnt from, and other answers."""
+    rng = np.random.default_rng(10)
+    labels = rng.integers(3, size=300)
+    codes = np.eye(3)[labels] + 0.1 * rng.normal(size=(300, 3))
+    other = rng.normal(size=(300, 3))
+    assert denoisers.read(codes[:200], labels[:200], codes[200:], labels[200:]) == 0
+    assert denoisers.read(other[:200], labels[:200], other[200:], labels[200:]) > 0.4
+
+
+def test_salt_and_pepper_leaves_the_rest_alone_and_all_when_deterministic():
+    """Catches pixels that are moved instead of replaced."""
+    x = np.random.default_rng(11).uniform(0.2, 0.8, (40, 50)).astype("float32")
+    layer = denoisers.SaltAndPepperLayer((None, 50), p=0.4)
+    outputs = [layer.get_output_for(pt.constant(x), deterministic=d) for d in (0, 1)]
+    spoilt, kept = pytensor.function([], outputs, mode="FAST_COMPILE")()
+    assert (kept == x).all()
+    assert spoilt.dtype == "float32"
+    hit = spoilt != x
+    assert set(spoilt[hit]) == {0, 1}
+    assert hit.mean() == pytest.approx(0.4, abs=0.05)
+
+
+def test_free_energies_are_sums_over_all_hidden_units():
+    """Catches a sign or a bias that is left out, by adding up 2^3 states."""
+    rng, machine = np.random.default_rng(12), boltzmann.Machine(5, 3)
+    W, b, c = (rng.normal(size=p.get_value().shape) for p in machine.params)
+    for param, value in zip(machine.params, (W, b, c), strict=True):
+        param.set_value(value)
+    v = np.float64(rng.integers(2, size=(4, 5)))
+    free = machine.free_energy(pt.constant(v)).eval(mode="FAST_COMPILE")
+    states = np.array(list(np.ndindex(2, 2, 2)))
+    energies = -(v @ W @ states.T + states @ b + (v @ c)[:, None])
+    np.testing.assert_allclose(free, -np.log(np.exp(-energies).sum(axis=1)))
 
 
 def test_untied_denoisers_start_without_an_energy():

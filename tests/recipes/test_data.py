@@ -5,6 +5,7 @@ import gzip
 import numpy as np
 import pytest
 
+from recipes.data import glyphs
 from recipes.data import images as data
 from tests.recipes.conftest import SIZES
 
@@ -73,3 +74,37 @@ def test_an_unknown_name_is_answered_with_the_known_ones():
     message = "one of digits, mnist, got 'minst'. Did you mean 'mnist'"
     with pytest.raises(ValueError, match=message):
         data.load("minst")
+
+
+def test_glyphs_are_drawn_alike_for_one_seed_and_all_digits_as_often():
+    """Catches labels in another order than images, and draws by a global generator."""
+    images = glyphs.glyphs(train=150, test=50)
+    check(images, 150, 50, 784)
+    labels = np.concatenate([images.train_labels, images.test_labels])
+    assert (np.bincount(labels) == 20).all()
+    assert np.array_equal(glyphs.glyphs(150, 50).test, images.test)
+    assert not np.array_equal(glyphs.glyphs(150, 50, seed=1).test, images.test)
+    ones, eights = (images.train[images.train_labels == k] for k in (1, 8))
+    assert ones.mean() < 0.7 * eights.mean()  # less ink
+
+
+def test_ink_is_where_the_pen_went():
+    """Catches swapped axes and a pen of another width, by measuring to each segment."""
+    rng = np.random.default_rng(3)
+    image = glyphs.draw_glyphs([7], rng, side=20)[0].reshape(20, 20)
+    rng = np.random.default_rng(3)
+    pen = None
+    for label in range(8):
+        pens = rng.uniform(0.06, 0.12, int(label == 7))
+        starts, ends = glyphs._segments(label, int(label == 7), rng)
+        pen = pens[0] if label == 7 else pen
+    for row in range(20):
+        for column in range(20):
+            point = np.array([column + 0.5, row + 0.5]) / 10 - 1
+            near = min(
+                np.linalg.norm(a + t * (b - a) - point)
+                for a, b in zip(starts[0], ends[0], strict=True)
+                for t in np.linspace(0, 1, 101)
+            )
+            expected = np.clip((pen - near) * 10 + 0.5, 0, 1)
+            assert image[row, column] == pytest.approx(expected, abs=0.05)
