@@ -13,7 +13,7 @@ __all__ = ["choice", "elementwise", "fourier", "product", "solution"]
 LAUNCH = 2e4  # starting one kernel, for tiny problems
 ELEMENT = 16.0  # reading and writing one element, which memory bounds
 CHOSEN = 4.0  # an element at a place looked up in a table, relative to its neighbour
-BUTTERFLY = 6.0  # one level of a fast Fourier transform, for one element
+BUTTERFLY = 12.0  # one level of a fast Fourier transform, for one element
 FACTORISING = 3.0  # an operation of a solver, relative to one of a product
 
 

@@ -23,6 +23,7 @@ from lasagne_next.expressions.determinant import is_log_det_mark
 from lasagne_next.expressions.linear_maps import (
     BlockDiagonal,
     Blocks,
+    Circulant,
     Dense,
     Diagonal,
     Evaluated,
@@ -33,6 +34,7 @@ from lasagne_next.expressions.linear_maps import (
     Product,
     Scatter,
     Selection,
+    Toeplitz,
     added,
     multiplied,
 )
@@ -311,6 +313,38 @@ def _fixed(index):
     return slice(*ends)
 
 
+def _is_table(node):
+    """Tell whether a matrix takes its entries from a vector by a constant table."""
+    if not isinstance(node.op, AdvancedSubtensor):
+        return False
+    entries, *index = node.inputs
+    return entries.ndim == 1 and len(index) == 1 and _is_constant_matrix(index[0])
+
+
+def _is_constant_matrix(variable):
+    return isinstance(variable, Constant) and variable.ndim == 2
+
+
+def _table(W, node, look):
+    """See constant diagonals, and those that go round."""
+    entries, places = node.inputs[0], node.inputs[1].data
+    n, m = places.shape
+    if places.dtype == bool or 0 in places.shape:
+        return None
+    if not np.array_equal(places[1:, 1:], places[:-1, :-1]):
+        return None
+    first_row, first_column = places[0], places[:, 0]
+    if n == m and np.array_equal(first_column[1:], first_row[:0:-1]):
+        return Circulant(_entries(entries, first_row), (n, n), W)
+    diagonals = np.concatenate([first_column[:0:-1], first_row])  # (n + m - 1,)
+    return Toeplitz(_entries(entries, diagonals), (n, m), W)
+
+
+def _entries(vector, places):
+    size = static_shape(vector)[0]
+    return vector if np.array_equal(places, np.arange(size or 0)) else vector[places]
+
+
 def _is_monarch(node):
     if not isinstance(node.op, Reshape) or node.inputs[0].owner is None:
         return False
@@ -392,6 +426,7 @@ _PATTERNS = (
     (_is_kronecker, _kronecker),
     (_is_block_diagonal, _block_diagonal),
     (_is_choice, _chosen),
+    (_is_table, _table),
     (_is_monarch, _monarch),
     (_is_solution, _solution),
     (_is_cast, _cast),

@@ -50,8 +50,9 @@ class Toeplitz(_Diagonals):
 
     Notes
     -----
-    The leaf is ``c``, SHAPE (n + m - 1,), normal. Multiplying by W is a convolution; it
-    is computed as a dense product, which is faster for the sizes of layers.
+    The leaf is ``c``, SHAPE (n + m - 1,), normal. Multiplying by W is a convolution,
+    which :func:`lasagne_next.expressions.dot` computes by fast Fourier transforms from
+    some hundred inputs and outputs on.
 
     Examples
     --------
@@ -85,9 +86,9 @@ class Circulant(_Diagonals):
 
     Notes
     -----
-    The leaf is ``c``, SHAPE (n,), normal. Multiplying by W is a circular convolution;
-    it is computed as a dense product: a Fourier transform would be faster, but PyTensor
-    has none on its default backend.
+    The leaf is ``c``, SHAPE (n,), normal. Multiplying by W is a circular convolution,
+    which :func:`lasagne_next.expressions.dot` computes by fast Fourier transforms from
+    some hundred inputs on.
 
     Examples
     --------

@@ -1,5 +1,10 @@
 """Operations that PyTensor lacks, useful without the layers too."""
 
+from lasagne_next.ops.circular import (
+    CircularConvolution,
+    CircularCorrelation,
+    convolve_circularly,
+)
 from lasagne_next.ops.convolution import (
     Convolution,
     FilterGradient,
@@ -25,6 +30,8 @@ from lasagne_next.ops.shuffling import (
 __all__ = [
     "CTC",
     "AveragePool",
+    "CircularConvolution",
+    "CircularCorrelation",
     "Convolution",
     "FilterGradient",
     "GRUSequence",
@@ -41,6 +48,7 @@ __all__ = [
     "Upsampling",
     "clip_gradient",
     "convolve",
+    "convolve_circularly",
     "convolve_transposed",
     "gru_sequence",
     "lambert_w",

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 CHECKED_STEPS = 5
+PAUSE = 0.1  # seconds between turns: idle threads of BLAS keep a core busy for 0.03
 
 
 @dataclass
@@ -43,7 +44,7 @@ class Timing:
         return (high - low) / 2
 
 
-def time_side_by_side(peers, rounds=15, seconds_per_round=0.3, rtol=1e-3):
+def time_side_by_side(peers, rounds=15, seconds_per_round=0.3, rtol=1e-3, pause=PAUSE):
     """Time peers in alternating rounds, after checking that they compute the same.
 
     `peers` maps a name to "module:function:argument:...". A peer whose packages are
@@ -70,6 +71,7 @@ def time_side_by_side(peers, rounds=15, seconds_per_round=0.3, rtol=1e-3):
     }
     for _ in range(rounds):
         for name, line in lines.items():
+            time.sleep(pause)
             timings[name].seconds.append(_ask(line, counts[name]))
     for name, line in lines.items():
         line.send(None)
@@ -90,6 +92,7 @@ def _serve(target, line):
         line.send(traceback.format_exc(limit=3))
         return
     while (count := line.recv()) is not None:
+        step()  # wakes the threads
         start = time.perf_counter()
         for _ in range(count):
             step()

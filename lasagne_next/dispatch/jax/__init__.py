@@ -3,6 +3,7 @@
 import warnings
 
 from lasagne_next.dispatch.jax import (
+    circular,
     convolution,
     ctc,
     gru,
@@ -25,6 +26,7 @@ warnings.filterwarnings(
 )
 
 __all__ = [
+    "circular",
     "convolution",
     "ctc",
     "gru",

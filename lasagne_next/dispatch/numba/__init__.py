@@ -1,6 +1,7 @@
 """The operations on Numba."""
 
 from lasagne_next.dispatch.numba import (
+    circular,
     convolution,
     ctc,
     elementary,
@@ -15,6 +16,7 @@ from lasagne_next.dispatch.numba import (
 )
 
 __all__ = [
+    "circular",
     "convolution",
     "ctc",
     "elementary",

@@ -17,6 +17,7 @@ from lasagne_next.expressions.linear_maps.blocks import (
     Monarch,
 )
 from lasagne_next.expressions.linear_maps.diagonal import Diagonal
+from lasagne_next.expressions.linear_maps.diagonals import Circulant, Toeplitz
 from lasagne_next.expressions.linear_maps.inverse import Inverse
 from lasagne_next.expressions.linear_maps.masked import Masked
 from lasagne_next.expressions.linear_maps.products import Product, multiplied
@@ -26,6 +27,7 @@ from lasagne_next.expressions.linear_maps.sums import Sum, added
 __all__ = [
     "BlockDiagonal",
     "Blocks",
+    "Circulant",
     "Dense",
     "Diagonal",
     "Evaluated",
@@ -38,6 +40,7 @@ __all__ = [
     "Scatter",
     "Selection",
     "Sum",
+    "Toeplitz",
     "Written",
     "added",
     "multiplied",
