@@ -358,6 +358,56 @@ class Reordered(Kind):
         return x @ v[self.order(p)]
 
 
+class Rotating(Kind):
+    """A circulant matrix."""
+
+    square = True
+
+    def places(self, p):
+        """Return the place in the vector of every entry."""
+        n = np.arange(p.inputs)
+        return (n - n[:, None]) % p.inputs
+
+    def leaves(self, p):
+        return (p.draw(1, p.inputs)[0] / np.float32(p.inputs**0.5),)
+
+    def weight(self, p, c):
+        return c[self.places(p)]
+
+    def by_hand(self, p, x, c):
+        from lasagne_next.ops import convolve_circularly
+
+        return convolve_circularly(x, c)
+
+
+class ConstantDiagonals(Kind):
+    """A Toeplitz matrix."""
+
+    def places(self, p):
+        """Return the place in the vector of every entry."""
+        return np.arange(p.units) - np.arange(p.inputs)[:, None] + p.inputs - 1
+
+    def leaves(self, p):
+        length = p.inputs + p.units - 1
+        return (p.draw(1, length)[0] / np.float32(p.inputs**0.5),)
+
+    def weight(self, p, c):
+        return c[self.places(p)]
+
+    def by_hand(self, p, x, c):
+        import pytensor.tensor as pt
+        import scipy.fft
+
+        from lasagne_next.ops import convolve_circularly
+
+        length = scipy.fft.next_fast_len(p.inputs + p.units - 1, real=True)
+        missing = length - (p.inputs + p.units - 1)
+        c = pt.concatenate([c, pt.zeros(missing, "float32")])
+        zeros = pt.zeros((p.batch, length - p.inputs), "float32")
+        around = convolve_circularly(pt.concatenate([x, zeros], axis=1), c)
+        return around[:, p.inputs - 1 : p.inputs - 1 + p.units]
+
+
 KINDS = {
     "low rank": LowRank(),
     "adapter": Adapter(),
@@ -372,4 +422,6 @@ KINDS = {
     "reordered": Reordered(),
     "Cayley": Rotation(),
     "reflections": Reflections(),
+    "circulant": Rotating(),
+    "Toeplitz": ConstantDiagonals(),
 }

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from tests.benchmarks.expression_kinds import KINDS, Problem
-from tests.benchmarks.workers import table, time_side_by_side
+from tests.benchmarks.workers import table, time_in_turns
 
 # inputs, units, rank, batch
 SIZES = ((784, 500, 100, 64), (2048, 2048, 32, 64), (512, 512, 16, 128),
@@ -85,27 +85,66 @@ def pytorch_parametrize(kind, *sizes):
     return step
 
 
-def report(rounds=9, kinds=tuple(KINDS), sizes=SIZES, modes=("Numba", "JAX")):
+def pytorch_orthogonal(*sizes):
+    """Build a step with PyTorch's own orthogonal weight, which starts elsewhere."""
+    import torch
+
+    p = Problem(*map(int, sizes))
+    layer = torch.nn.Linear(p.inputs, p.units, bias=False)
+    torch.nn.utils.parametrizations.orthogonal(layer)
+    optimizer = torch.optim.SGD(layer.parameters(), lr=RATE)
+    x = torch.from_numpy(_data(p))
+
+    def step():
+        optimizer.zero_grad()
+        loss = layer(x).square().mean()
+        loss.backward()
+        optimizer.step()
+        return loss.item()
+
+    return step
+
+
+def report_orthogonal(rounds=7):
+    """Return a table for an orthogonal weight of 256 inputs and units."""
+    size = (256, 256, 16, 64)
+    steps = _steps("Cayley", size, ("Numba", "JAX"), ("by hand", "expression"))
+    del steps["PyTorch parametrize"]
+    steps["PyTorch orthogonal"] = _if_installed(pytorch_orthogonal, *size)
+    # The losses cannot be compared: the start is another orthogonal matrix.
+    timings = time_in_turns(steps, rounds, rtol=np.inf)
+    return f"orthogonal, 256 x 256, batch 64\n{table(timings, 'PyTorch orthogonal')}"
+
+
+def _steps(kind, size, modes, forms=("by hand", "expression", "written out")):
+    steps = {
+        f"{form}, {mode}": ours(kind, form, mode.upper(), *size)
+        for mode in modes
+        for form in forms
+    }
+    steps["PyTorch parametrize"] = _if_installed(pytorch_parametrize, kind, *size)
+    return steps
+
+
+def _if_installed(build, *arguments):
+    try:
+        return build(*arguments)
+    except ImportError as error:
+        return f"not installed ({error.name})"
+
+
+def report(rounds=7, kinds=tuple(KINDS), sizes=SIZES, modes=("Numba", "JAX")):
     """Return a table for each kind and size, with ratios to the layer by hand."""
-    here = "tests.benchmarks.expressions"
     tables = []
-    for kind in kinds:
-        for size in sizes:
+    for size in sizes:
+        for kind in kinds:
             if KINDS[kind].square and size[0] != size[1]:
                 continue
             if size[0] > KINDS[kind].largest:
                 continue
-            numbers = ":".join(map(str, size))
-            peers = {
-                f"{form}, {mode}": f"{here}:ours:{kind}:{form}:{mode.upper()}:{numbers}"
-                for mode in modes
-                for form in ("by hand", "expression", "written out")
-            }
-            peers["PyTorch parametrize"] = (
-                f"{here}:pytorch_parametrize:{kind}:{numbers}"
-            )
-            timings = time_side_by_side(peers, rounds=rounds, seconds_per_round=0.1)
+            timings = time_in_turns(_steps(kind, size, modes), rounds)
             title = f"{kind}, (inputs, units, rank, batch) = {size}"
             tables.append(f"{title}\n{table(timings, f'by hand, {modes[0]}')}")
             print(tables[-1], flush=True)
+    tables.append(report_orthogonal(rounds))
     return "\n\n".join(tables)

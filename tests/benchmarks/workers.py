@@ -79,6 +79,39 @@ def time_side_by_side(peers, rounds=15, seconds_per_round=0.3, rtol=1e-3, pause=
     return list(timings.values())
 
 
+def time_in_turns(steps, rounds=7, seconds_per_round=0.1, rtol=1e-3, pause=PAUSE):
+    """Time steps of this process in alternating rounds, as :func:`time_side_by_side`.
+
+    For many small problems, where starting processes would take most of the time.
+    `steps` maps a name to a function, or to a text that says why there is none.
+    """
+    timings = [
+        Timing(name, problem=step if isinstance(step, str) else "")
+        for name, step in steps.items()
+    ]
+    there = [each for each in timings if not each.problem]
+    counts = {}
+    for timing in there:
+        step = steps[timing.name]
+        timing.values = [float(step()) for _ in range(CHECKED_STEPS)]
+        counts[timing.name] = max(1, round(seconds_per_round / _time(step, 3)))
+    _check_equal(there, rtol)
+    for _ in range(rounds):
+        for timing in there:
+            time.sleep(pause)
+            step = steps[timing.name]
+            step()  # wakes the threads
+            timing.seconds.append(_time(step, counts[timing.name]))
+    return timings
+
+
+def _time(step, count):
+    start = time.perf_counter()
+    for _ in range(count):
+        step()
+    return (time.perf_counter() - start) / count
+
+
 def _serve(target, line):
     """Build the peer, send its first values, then time steps on demand."""
     module, function, *arguments = target.split(":")
@@ -93,10 +126,7 @@ def _serve(target, line):
         return
     while (count := line.recv()) is not None:
         step()  # wakes the threads
-        start = time.perf_counter()
-        for _ in range(count):
-            step()
-        line.send((time.perf_counter() - start) / count)
+        line.send(_time(step, count))
     line.send(_peak_megabytes())
 
 
