@@ -10,7 +10,9 @@ from pytensor.tensor.type import TensorType
 
 from lasagne_next.expressions.linear_maps import Dense, Scatter, Written, multiplied
 from lasagne_next.expressions.linear_maps.base import MANY
+from lasagne_next.expressions.one_hot import chosen_places
 from lasagne_next.expressions.recognition import recognise
+from lasagne_next.params import static_shape
 
 __all__ = ["dot", "take"]
 
@@ -25,7 +27,8 @@ def dot(x, W, structured=True, uses=1):
     Parameters
     ----------
     x : TensorVariable, SHAPE (..., n)
-        One example in each row.
+        One example in each row. Rows that :func:`lasagne_next.utils.one_hot` made
+        choose rows of W, as in :func:`take`.
     W : TensorVariable, SHAPE (n, m)
         A matrix, and best an expression: products of any length, transposes, scalings
         of the whole, of rows or of columns, sums, diagonal and identity matrices,
@@ -64,6 +67,10 @@ def dot(x, W, structured=True, uses=1):
     >>> y.owner.inputs[1] is v, y.owner.inputs[0].owner.inputs[1] is u
     (True, True)
     """
+    if structured:
+        chosen = _chosen_rows(x, W)
+        if chosen is not None:
+            return chosen
     if not structured or not _has_structure_worth_a_look(x, W):
         return pt.dot(x, W)
     batch = _count_rows(x)
@@ -125,19 +132,41 @@ def take(W, indices):
     return W[indices]
 
 
+def _chosen_rows(x, W):
+    """Return rows of W where x is made of rows of the identity, else None."""
+    if not _are_matrices(x, W) or x.owner is None:
+        return None
+    size = x.type.shape[-1] or W.type.shape[0]
+    found = None if size is None else chosen_places(x, size)
+    if found is None or static_shape(W)[0] != size:
+        return None
+    places, is_there = found
+    if None in places.type.shape and not isinstance(recognise(W), Dense):
+        return None  # applying its structure to x needs no more than choosing
+    rows = take(W, places.flatten())  # (rows, m)
+    leading = [x.shape[axis] for axis in range(x.ndim - 1)]
+    rows = rows.reshape((*leading, static_shape(W)[1])) if x.ndim != 2 else rows
+    if is_there is not None:
+        rows = pt.switch(is_there[..., None], rows, pt.zeros((), rows.dtype))
+    return rows.astype(upcast(x.dtype, W.dtype))  # (..., m)
+
+
 def _apply(chosen, x, dtype):
     """Apply a map; parts of lower precision do not lower that of the product."""
     return chosen.apply(x).astype(upcast(x.dtype, dtype))
 
 
-def _has_structure_worth_a_look(x, W):
+def _are_matrices(x, W):
     return (
         isinstance(x.type, TensorType)
         and isinstance(W.type, TensorType)
         and W.ndim == 2
         and x.ndim > 0
-        and W.owner is not None
     )
+
+
+def _has_structure_worth_a_look(x, W):
+    return _are_matrices(x, W) and W.owner is not None
 
 
 def _pays_each_time(chosen, found, batch, uses):

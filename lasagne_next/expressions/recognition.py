@@ -19,6 +19,7 @@ from pytensor.tensor.subtensor import (
 )
 
 from lasagne_next.expressions import costs
+from lasagne_next.expressions.constants import constant_value
 from lasagne_next.expressions.determinant import is_log_det_mark
 from lasagne_next.expressions.linear_maps import (
     BlockDiagonal,
@@ -191,14 +192,18 @@ def _negated(W, node, look):
 
 def _masked(W, node, look):
     """See constants of the full shape, of which some entries are zero."""
-    masks = [each for each in node.inputs if isinstance(each, Constant)]
-    if len(node.inputs) != 2 or len(masks) != 1 or masks[0].data.all():
+    if len(node.inputs) != 2:
         return None
-    inner = node.inputs[1 - node.inputs.index(masks[0])]
-    found = look(inner)
-    if found.shape != masks[0].data.shape:
+    masks = [constant_value(each) for each in node.inputs]
+    if sum(mask is not None for mask in masks) != 1:
         return None
-    return Masked(masks[0].data, found, W)
+    place = 0 if masks[0] is not None else 1
+    if masks[place].all():
+        return None
+    found = look(node.inputs[1 - place])
+    if found.shape != masks[place].shape:
+        return None
+    return Masked(masks[place], found, W)
 
 
 def _is_diagonal(node):
