@@ -169,11 +169,12 @@ class BaseRecurrentLayer(SeveralOutputs, MergeLayer):
         outcome = self.run(self._sort_inputs(inputs), **kwargs)
         main = self._steps.output_names[0]
         outputs = {main: outcome.values[main], **outcome.values}
-        for name, state in self.carried_states.items():
-            final = outcome.final_states[name].astype(state.dtype)
-            outputs[main] = carry_state(outputs[main], state, final)
         for name, value in outcome.final_states.items():
             outputs[final_name(name)] = value
+        for name, state in self.carried_states.items():
+            final = outcome.final_states[name].astype(state.dtype)
+            for each, value in outputs.items():
+                outputs[each] = carry_state(value, state, final)
         return outputs
 
     def _sort_inputs(self, inputs):

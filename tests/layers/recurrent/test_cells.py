@@ -376,7 +376,7 @@ class TestCarriedStates:
     """From call to call, and one step at a time."""
 
     def test_two_halves_give_the_whole(self, floatX64):
-        """Catches a state that is not updated, or of the wrong step."""
+        """Catches a state that is not updated, or with the main output only."""
         x = normal(BATCH, 6, FEATURES)
         whole = LSTMLayer(x.shape, UNITS, name="l")
         fill(whole)
@@ -388,6 +388,8 @@ class TestCarriedStates:
         output = get_output(half, variable)
         updates = expressions.state_updates(output)
         assert set(updates) == set(states)
+        last = get_output(StateLayer(half, "cell"), variable)
+        assert set(expressions.state_updates(last)) == set(states)
         function = pytensor.function([variable], output, updates=updates, mode=FAST)
         got = np.concatenate([function(x[:, :3]), function(x[:, 3:])], axis=1)
         wanted = evaluate([get_output(whole, {None: x})])[0]
