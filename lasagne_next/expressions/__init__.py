@@ -28,6 +28,7 @@ from lasagne_next.expressions.norms import UnitNorm, WeightNorm, WeightStandardi
 from lasagne_next.expressions.orthogonal import Orthogonal
 from lasagne_next.expressions.positions import (
     causal_mask,
+    fourier_features,
     positions,
     relative_bias,
     relative_scores,
@@ -83,6 +84,7 @@ __all__ = [
     "convolve",
     "dot",
     "exponential_average",
+    "fourier_features",
     "kl_to_normal_prior",
     "log_abs_det",
     "mark_draw",

@@ -8,7 +8,14 @@ import pytensor.tensor as pt
 from lasagne_next.expressions.dot import take
 from lasagne_next.utils import match_dtype
 
-__all__ = ["causal_mask", "positions", "relative_bias", "relative_scores", "sinusoids"]
+__all__ = [
+    "causal_mask",
+    "fourier_features",
+    "positions",
+    "relative_bias",
+    "relative_scores",
+    "sinusoids",
+]
 
 
 def positions(x, axis=1):
@@ -85,11 +92,49 @@ def sinusoids(positions, size, longest=10000):
     positions = match_dtype(positions, positions.dtype if is_float else None)
     number = (size + 1) // 2
     frequencies = float(longest) ** (-2 * np.arange(number) / size)
-    angles = positions[..., None] * match_dtype(frequencies, positions.dtype)
-    waves = pt.stack([pt.sin(angles), pt.cos(angles)], axis=-1)  # (..., number, 2)
-    leading = [positions.shape[axis] for axis in range(positions.ndim)]
-    waves = waves.reshape((*leading, 2 * number))
-    return waves[..., :size]
+    return fourier_features(positions, frequencies)[..., :size]
+
+
+def fourier_features(x, frequencies):
+    r"""Write numbers as sines and cosines of given frequencies.
+
+    Element 2i is :math:`\sin(x\, \omega_i)`, element 2i + 1 is
+    :math:`\cos(x\, \omega_i)`.
+
+    Parameters
+    ----------
+    x : TensorVariable
+        Numbers of a floating type, of any shape.
+    frequencies : array or TensorVariable, SHAPE (n,)
+        The frequencies :math:`\omega`, in radians for each unit of x.
+
+    Returns
+    -------
+    TensorVariable, SHAPE (..., 2 n)
+        Of the type of `x`.
+
+    References
+    ----------
+    Matthew Tancik and others (2020): Fourier features let networks learn high frequency
+    functions in low dimensional domains, equation 5, with ordered features.
+    https://arxiv.org/abs/2006.10739
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pytensor.tensor as pt
+    >>> from lasagne_next.expressions import fourier_features
+    >>> waves = fourier_features(pt.constant([0.5]), np.array([np.pi, 2 * np.pi]))
+    >>> (waves.eval(mode="FAST_COMPILE").round(2) + 0).tolist()
+    [[1.0, 0.0, 0.0, -1.0]]
+    """
+    frequencies = match_dtype(frequencies, x.dtype)
+    angles = x[..., None] * frequencies  # (..., n)
+    waves = pt.stack([pt.sin(angles), pt.cos(angles)], axis=-1)  # (..., n, 2)
+    leading = [x.shape[axis] for axis in range(x.ndim)]
+    known = frequencies.type.shape[0]
+    number = frequencies.shape[0] if known is None else known
+    return waves.reshape((*leading, 2 * number))
 
 
 def causal_mask(query_positions, key_positions):

@@ -3,6 +3,7 @@
 from lasagne_next.layers import (
     attention,
     base,
+    conditioning,
     conv,
     dense,
     embedding,
@@ -25,6 +26,14 @@ from lasagne_next.layers.attention import (
     transformer_block,
 )
 from lasagne_next.layers.base import Layer, MergeLayer
+from lasagne_next.layers.conditioning import (
+    FiLMLayer,
+    GatedActivationLayer,
+    GaussianSampleLayer,
+    GradientReversalLayer,
+    TimeEmbeddingLayer,
+    VectorQuantizationLayer,
+)
 from lasagne_next.layers.conv import (
     Conv1DLayer,
     Conv2DLayer,
@@ -174,12 +183,16 @@ __all__ = [
     "ExpressionLayer",
     "FeaturePoolLayer",
     "FeatureWTALayer",
+    "FiLMLayer",
     "FlattenLayer",
     "GRUCell",
     "GRULayer",
     "Gate",
+    "GatedActivationLayer",
     "GaussianNoiseLayer",
+    "GaussianSampleLayer",
     "GlobalPoolLayer",
+    "GradientReversalLayer",
     "GroupNormLayer",
     "InputLayer",
     "InstanceNormLayer",
@@ -225,6 +238,7 @@ __all__ = [
     "StandardizationLayer",
     "StateLayer",
     "TPSTransformerLayer",
+    "TimeEmbeddingLayer",
     "TransformerLayer",
     "TransposedConv1DLayer",
     "TransposedConv2DLayer",
@@ -233,6 +247,7 @@ __all__ = [
     "Upscale2DLayer",
     "Upscale3DLayer",
     "VariationalDropoutCell",
+    "VectorQuantizationLayer",
     "ZoneoutCell",
     "attention",
     "autocrop",
@@ -242,6 +257,7 @@ __all__ = [
     "bidirectional",
     "carry_states",
     "concat",
+    "conditioning",
     "conv",
     "copy_network",
     "count_params",

@@ -19,7 +19,7 @@ from lasagne_next.objectives.crossentropy_from_logits import (
     categorical_crossentropy_from_logits,
 )
 from lasagne_next.objectives.ctc import ctc_greedy_decode, ctc_loss
-from lasagne_next.objectives.divergence import gaussian_kullback_leibler
+from lasagne_next.objectives.divergence import free_bits, gaussian_kullback_leibler
 from lasagne_next.objectives.hinge import (
     binary_hinge_loss,
     multiclass_hinge_loss,
@@ -52,6 +52,7 @@ __all__ = [
     "cosine_similarity",
     "ctc_greedy_decode",
     "ctc_loss",
+    "free_bits",
     "gaussian_kullback_leibler",
     "gaussian_nll",
     "huber_loss",

@@ -14,6 +14,7 @@ from lasagne_next.ops.convolution import (
 )
 from lasagne_next.ops.ctc import CTC
 from lasagne_next.ops.gradient_clip import GradientClip, clip_gradient
+from lasagne_next.ops.gradient_reversal import GradientReversal, reverse_gradient
 from lasagne_next.ops.gru import GRUSequence, GRUSequenceGradient, gru_sequence
 from lasagne_next.ops.lambert_w import LambertW, lambert_w
 from lasagne_next.ops.lstm import LSTMSequence, LSTMSequenceGradient, lstm_sequence
@@ -37,6 +38,7 @@ __all__ = [
     "GRUSequence",
     "GRUSequenceGradient",
     "GradientClip",
+    "GradientReversal",
     "LSTMSequence",
     "LSTMSequenceGradient",
     "LambertW",
@@ -57,5 +59,6 @@ __all__ = [
     "pixel_shuffle",
     "pixel_unshuffle",
     "pool",
+    "reverse_gradient",
     "upsample",
 ]

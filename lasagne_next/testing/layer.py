@@ -33,7 +33,7 @@ __all__ = ["check_layer"]
 _BATCHES = (5, 2)
 
 
-def check_layer(factory, shape, draw=None, modes=("FAST_COMPILE",)):
+def check_layer(factory, shape, draw=None, modes=("FAST_COMPILE",), gradients=True):
     """Check that a layer does what networks rely on.
 
     The layer is built on inputs of a known and of an unknown batch size, in single
@@ -67,6 +67,9 @@ def check_layer(factory, shape, draw=None, modes=("FAST_COMPILE",)):
         If it returns integers, the inputs are integers and have no gradients.
     modes : iterable of str or Mode, default ("FAST_COMPILE",)
         Each is compiled and must give the numbers of the first.
+    gradients : bool, default True
+        Whether to compare gradients with finite differences. False for layers whose
+        gradient is another one on purpose (straight-through, reversed).
 
     Raises
     ------
@@ -95,6 +98,7 @@ def check_layer(factory, shape, draw=None, modes=("FAST_COMPILE",)):
             f"got {factory!r}. Pass functools.partial(SomeLayer, num_units=3)."
         )
     case = SimpleNamespace(factory=factory, shape=shape, draw=draw or draw_normal)
+    case.gradients = gradients
     case.actual = {}  # shapes that outputs had, by batch size
     probe = build(case, None, "float64")
     case.what = type(probe.layer).__name__
@@ -171,7 +175,7 @@ def _check_built(case, built, modes):
         for mode, other in others:
             tolerance = 1e-9 if built.dtype == "float64" else 1e-4
             require_equal(f"{what}, mode {mode}", other(*values), same, tolerance)
-    if built.dtype == "float64" and gradients:
+    if case.gradients and built.dtype == "float64" and gradients:
         _check_slopes(what, built, deterministic, gradients, values, modes[0])
 
 
@@ -216,9 +220,7 @@ def _check_maps(what, built):
 
 def _check_named(what, layer):
     """Check that both maps of a layer with several outputs say the same."""
-    below = getattr(layer, "input_layers", None) or layer.input_layer
-    given = get_output(below, deterministic=True)
-    outputs = layer.get_outputs_for(given, deterministic=True)
+    outputs = _named_outputs(layer)
     promised = layer.output_shapes
     require(
         list(outputs) == list(promised),
@@ -231,6 +233,11 @@ def _check_named(what, layer):
             f"{what}: get_output_shapes_for must agree with the static shape of "
             f"{name!r}, {output.type.shape}, got {promised[name]}.",
         )
+
+
+def _named_outputs(layer):
+    below = getattr(layer, "input_layers", None) or layer.input_layer
+    return layer.get_outputs_for(get_output(below), deterministic=True)
 
 
 @contextlib.contextmanager
@@ -291,6 +298,9 @@ def _fed_inputs(built):
 
 def _check_connections(what, built, loss):
     """Check that gradients of the whole reach what is to be trained."""
+    if isinstance(built.layer, SeveralOutputs):
+        further = _named_outputs(built.layer).values()
+        loss += sum(_loss(each) for each in further if each.dtype == built.dtype)
     learnt = built.layer.get_params(trainable=True)
     trained = {key: leaf for key, leaf in built.leaves.items() if leaf in learnt}
     try:

@@ -112,6 +112,11 @@ def last_state(incoming, name=None):
     return layers.StateLayer(scan, name=name)
 
 
+def divergence(incomings, name=None):
+    """Return an output that is not the main one."""
+    return layers.OutputLayer(layers.GaussianSampleLayer(incomings), "kl", name=name)
+
+
 def one_state(incoming, name=None):
     """Return an output of a recurrence, read by its name."""
     return layers.OutputLayer(last_state(incoming).input_layer, "hid", name=name)
@@ -237,9 +242,24 @@ LAYERS = {
         partial(layers.FeatureWTALayer, pool_size=5, axis=-1),
         IMAGES,
     ),
+    "FiLMLayer": (layers.FiLMLayer, [MAPS, (None, 4)]),
+    "FiLMLayer, each step": (
+        partial(layers.FiLMLayer, axes=(2, 3)),
+        [MAPS, (None, 3, 4)],
+    ),
     "FlattenLayer": (partial(layers.FlattenLayer, outdim=3), MAPS),
     "GRULayer": (gru, STEPS),
+    "GatedActivationLayer": (layers.GatedActivationLayer, IMAGES),
+    "GatedActivationLayer, linear": (
+        partial(layers.GatedActivationLayer, axis=-1, nonlinearity=None),
+        (None, 3, 6),
+    ),
     "GaussianNoiseLayer": (layers.GaussianNoiseLayer, MAPS),
+    "GaussianSampleLayer": (layers.GaussianSampleLayer, [MAPS, MAPS]),
+    "GradientReversalLayer": (
+        partial(layers.GradientReversalLayer, scale=0.3),
+        FLAT,
+    ),
     "GroupNormLayer": (partial(layers.GroupNormLayer, num_groups=3), (None, 6, 5, 2)),
     "InstanceNormLayer": (layers.InstanceNormLayer, MAPS),
     "GlobalPoolLayer": (layers.GlobalPoolLayer, IMAGES),
@@ -286,6 +306,7 @@ LAYERS = {
     ),
     "NonlinearityLayer": (layers.NonlinearityLayer, MAPS),
     "OutputLayer": (one_state, MAPS),
+    "OutputLayer, divergence": (divergence, [MAPS, MAPS]),
     "PadLayer": (partial(layers.PadLayer, width=[1, (0, 2)], val=0.5), MAPS),
     "ParametricRectifierLayer": (layers.ParametricRectifierLayer, MAPS),
     "ParametricRectifierLayer, one slope": (
@@ -346,6 +367,11 @@ LAYERS = {
         partial(moved, layers.TPSTransformerLayer, control_points=4),
         [MAPS, (None, 8)],
     ),
+    "TimeEmbeddingLayer": (partial(layers.TimeEmbeddingLayer, num_units=6), (None,)),
+    "TimeEmbeddingLayer, learnt": (
+        partial(layers.TimeEmbeddingLayer, num_units=4, learnable=True),
+        FLAT,
+    ),
     "TransformerLayer": (
         partial(moved, layers.TransformerLayer, downsample_factor=(2, 0.4)),
         [MAPS, (None, 6)],
@@ -381,9 +407,20 @@ LAYERS = {
         VOLUMES,
     ),
     "StateLayer": (last_state, MAPS),
+    "VectorQuantizationLayer": (
+        partial(layers.VectorQuantizationLayer, num_codes=11),
+        MAPS,
+    ),
+    "VectorQuantizationLayer, averaged": (
+        partial(layers.VectorQuantizationLayer, num_codes=4, axis=-1, decay=0.9),
+        SEQUENCES,
+    ),
 }
 
 DRAWS = {"EmbeddingLayer": lookups}
+
+# Layers whose gradient is not the slope, on purpose.
+OTHER_GRADIENTS = {"GradientReversalLayer", "VectorQuantizationLayer"}
 
 # Name: hyper-parameters with which fifty steps lower a quadratic.
 RULES = {
@@ -433,17 +470,24 @@ LONG_ON_NUMBA = {
     "SpatialPyramidPoolingLayer",
     "StandardizationLayer",
     "TPSTransformerLayer",
+    "TimeEmbeddingLayer, learnt",
     "TransformerLayer",
     "TransposedConv1DLayer",
     "TransposedConv3DLayer",
     "Upscale1DLayer",
     "Upscale3DLayer",
+    "VectorQuantizationLayer",
 }
 
 
 def is_long_on_numba(name):
     """Tell whether a layer of the zoo is compiled on Numba in slow runs only."""
     return name in LONG_ON_NUMBA or name.split(",")[0] in LONG_ON_NUMBA
+
+
+def has_another_gradient(name):
+    """Tell whether the gradient of a layer of the zoo is not the slope, on purpose."""
+    return name.split(",")[0] in OTHER_GRADIENTS
 
 
 def public_layers():
