@@ -63,7 +63,7 @@ class Convolution(ConvolutionOp):
 
     def perform(self, node, inputs, output_storage):
         """Sum one product of matrices for each position of the filters."""
-        x, W = inputs
+        x, W = map(np.asarray, inputs)  # JAX may have left others
         sizes = self.convolved(x.shape[2:], W.shape[2:])
         shape = (x.shape[0], W.shape[0], *sizes)
         self.check(x.shape, W.shape, shape)
@@ -141,7 +141,7 @@ class TransposedConvolution(ConvolutionOp):
 
     def perform(self, node, inputs, output_storage):
         """Add one product of matrices for each position of the filters."""
-        y, W, *optional = inputs
+        y, W, *optional = map(np.asarray, inputs)
         sizes = optional[0] if optional else self.transposed(y.shape[2:], W.shape[2:])
         shape = tuple(int(each) for each in self.result_shape(y.shape, W.shape, sizes))
         self.check(shape, W.shape, y.shape)
@@ -227,7 +227,7 @@ class FilterGradient(ConvolutionOp):
 
     def perform(self, node, inputs, output_storage):
         """Multiply matrices for each position of the filters."""
-        x, y, sizes = inputs
+        x, y, sizes = map(np.asarray, inputs)
         shape = tuple(int(each) for each in self.result_shape(x.shape, y.shape, sizes))
         self.check(x.shape, shape, y.shape)
         W = np.zeros(shape, x.dtype)

@@ -53,3 +53,13 @@ def test_it_runs_without_rewrites():
         [x], convolve(x, np.ones((1, 2, 3))), mode=Mode(linker="jax", optimizer=None)
     )
     np.testing.assert_allclose(function(np.ones((1, 2, 3))), [[[6.0]]])
+
+
+def test_filters_that_jax_has_left_serve_the_python_backend():
+    """Catches sums into a view that numpy leaves to JAX, whose arrays are no views."""
+    W = pytensor.shared(np.ones((2, 3, 2, 2)), shape=(2, 3, 2, 2))
+    jax_mode = pytensor.compile.mode.get_mode("JAX")
+    pytensor.function([], [], updates={W: W + 1}, mode=jax_mode)()
+    y = convolve_transposed(np.ones((1, 2, 3, 3)), W, stride=2)
+    value = pytensor.function([], y, mode="FAST_COMPILE")()
+    np.testing.assert_allclose(value, np.full((1, 3, 6, 6), 4.0))
