@@ -190,8 +190,8 @@ class ConvolutionOp(Op):
                 f"{y[2:]} (shapes {shapes}, {geometry})."
             )
 
-    def patches(self, padded, y_sizes, filter_sizes):
-        """Give, for each filter position, its index and where it meets padded x."""
+    def places(self, y_sizes, filter_sizes):
+        """Yield, for each filter position, its index and slices of padded positions."""
         for tap in np.ndindex(*filter_sizes):
             index = tuple(
                 slice(u * dilation, u * dilation + (size - 1) * stride + 1, stride)
@@ -201,6 +201,11 @@ class ConvolutionOp(Op):
             )
             if self.flip_filters:
                 tap = tuple(np.subtract(filter_sizes, 1) - tap)
+            yield tap, index
+
+    def patches(self, padded, y_sizes, filter_sizes):
+        """Yield, for each filter position, its index and where it meets padded x."""
+        for tap, index in self.places(y_sizes, filter_sizes):
             yield tap, padded[(slice(None), slice(None), *index)]
 
     def grouped(self, x):

@@ -1,4 +1,4 @@
-"""Convolutions on JAX, through those of XLA."""
+"""Convolutions on JAX, through those of XLA, or slices where these are faster."""
 
 import jax
 import jax.numpy as jnp
@@ -6,6 +6,12 @@ import numpy as np
 from pytensor.graph.basic import Constant
 from pytensor.link.jax.dispatch.basic import jax_funcify
 
+from lasagne_next.dispatch.jax.convolution_by_positions import (
+    depthwise_convolution,
+    depthwise_filter_gradient,
+    depthwise_transposed_convolution,
+    is_depthwise,
+)
 from lasagne_next.ops.convolution import (
     Convolution,
     FilterGradient,
@@ -59,10 +65,20 @@ def jax_funcify_sizes(op, **kwargs):
 
 @jax_funcify.register(Convolution)
 def jax_funcify_convolution(op, **kwargs):
-    """Return the convolution of XLA."""
+    """Return the convolution of XLA, or a sum over positions."""
+
+    def by_xla(x, W):
+        return _convolve(op, x, W)
+
+    def by_positions(x, W):
+        return depthwise_convolution(op, x, W)
 
     def convolution(x, W):
-        return _convolve(op, x, W)
+        if not is_depthwise(op, W.shape):
+            return by_xla(x, W)
+        y = op.convolved(x.shape[2:], W.shape[2:])
+        op.check(x.shape, W.shape, (x.shape[0], W.shape[0], *y))
+        return jax.lax.platform_dependent(x, W, cpu=by_positions, default=by_xla)
 
     return convolution
 
@@ -78,9 +94,17 @@ def jax_funcify_transposed_convolution(op, node, **kwargs):
             sizes = _static(op, node, sizes)
         shape = op.result_shape(y.shape, W.shape, sizes)
         op.check(shape, W.shape, y.shape)
-        x = jax.ShapeDtypeStruct(shape, y.dtype)
-        (result,) = jax.linear_transpose(lambda x: _convolve(op, x, W), x)(y)
-        return result
+
+        def by_xla(y, W):
+            x = jax.ShapeDtypeStruct(shape, y.dtype)
+            return jax.linear_transpose(lambda x: _convolve(op, x, W), x)(y)[0]
+
+        def by_positions(y, W):
+            return depthwise_transposed_convolution(op, y, W, shape)
+
+        if not is_depthwise(op, W.shape):
+            return by_xla(y, W)
+        return jax.lax.platform_dependent(y, W, cpu=by_positions, default=by_xla)
 
     return transposed_convolution
 
@@ -92,8 +116,16 @@ def jax_funcify_filter_gradient(op, node, **kwargs):
     def filter_gradient(x, y, sizes):
         shape = op.result_shape(x.shape, y.shape, _static(op, node, sizes))
         op.check(x.shape, shape, y.shape)
-        W = jax.ShapeDtypeStruct(shape, x.dtype)
-        (result,) = jax.linear_transpose(lambda W: _convolve(op, x, W), W)(y)
-        return result
+
+        def by_xla(x, y):
+            W = jax.ShapeDtypeStruct(shape, x.dtype)
+            return jax.linear_transpose(lambda W: _convolve(op, x, W), W)(y)[0]
+
+        def by_positions(x, y):
+            return depthwise_filter_gradient(op, x, y, shape)
+
+        if not is_depthwise(op, shape):
+            return by_xla(x, y)
+        return jax.lax.platform_dependent(x, y, cpu=by_positions, default=by_xla)
 
     return filter_gradient

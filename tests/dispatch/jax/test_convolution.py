@@ -8,15 +8,22 @@ from pytensor.compile.mode import Mode
 
 from lasagne_next.ops import convolve, convolve_transposed
 from tests.backends import MODES, compile_on
-from tests.ops.convolutions import CASES, check_on
+from tests.ops.convolutions import CASES, Case, check_on
 
 pytest.importorskip("jax")
+
+
+# Two filters for each of three channels, which XLA would do in a loop.
+SHARED_CHANNELS = Case(
+    (2, 3, 7, 6), (6, 1, 3, 2), (2, 1), ((1, 2), (0, 1)), (1, 2), 3, True
+)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_products_are_those_of_the_definition(dtype):
     """Catches another padding, flip, group or type than those of the numpy version."""
-    check_on(MODES["jax"], CASES[::3] if dtype == "float64" else CASES[:5], dtype)
+    cases = CASES[::3] if dtype == "float64" else CASES[:5]
+    check_on(MODES["jax"], [*cases, SHARED_CHANNELS], dtype)
 
 
 def test_unknown_sizes_are_found_while_tracing():
