@@ -6,6 +6,7 @@ import math
 
 import pytensor.tensor as pt
 
+from lasagne_next import ops
 from lasagne_next.utils import match_dtype
 
 __all__ = ["attention", "attention_weights", "masked_softmax"]
@@ -109,6 +110,10 @@ def attention(query, key, value, mask=None, bias=None, scale=None):
     TensorVariable, SHAPE (..., queries, value size)
         Zero for queries that no key is allowed for.
 
+    Notes
+    -----
+    Without a bias this is :func:`lasagne_next.ops.attention`, one operation.
+
     References
     ----------
     Ashish Vaswani and others (2017): Attention is all you need, equation 1.
@@ -123,8 +128,25 @@ def attention(query, key, value, mask=None, bias=None, scale=None):
     >>> attention(query, key, value).eval(mode="FAST_COMPILE").tolist()
     [[1.5]]
     """
+    query, key, value = (pt.as_tensor_variable(each) for each in (query, key, value))
+    types = {each.dtype for each in (query, key, value)}
+    if bias is None and len(types) == 1 and query.ndim in (2, 3, 4):
+        return _in_one_operation(query, key, value, mask, scale)
     weights = attention_weights(query, key, mask, bias, scale)
-    return weighted_average(weights, pt.as_tensor_variable(value))
+    return weighted_average(weights, value)
+
+
+def _in_one_operation(query, key, value, mask, scale):
+    """Attend with axes of size 1 in the place of those that the operands lack."""
+    missing = 4 - query.ndim
+
+    def with_all_axes(x):
+        return x[(None,) * (4 - x.ndim)] if x.ndim < 4 else x
+
+    if mask is not None:
+        mask = with_all_axes(pt.as_tensor_variable(mask))
+    found = ops.attention(*map(with_all_axes, (query, key, value)), mask, scale)
+    return found[(0,) * missing] if missing else found
 
 
 def weighted_average(weights, value):

@@ -1,5 +1,6 @@
 """Operations that PyTensor lacks, useful without the layers too."""
 
+from lasagne_next.ops.attention import Attention, AttentionGradient, attention
 from lasagne_next.ops.circular import (
     CircularConvolution,
     CircularCorrelation,
@@ -30,6 +31,8 @@ from lasagne_next.ops.shuffling import (
 
 __all__ = [
     "CTC",
+    "Attention",
+    "AttentionGradient",
     "AveragePool",
     "CircularConvolution",
     "CircularCorrelation",
@@ -48,6 +51,7 @@ __all__ = [
     "PixelUnshuffle",
     "TransposedConvolution",
     "Upsampling",
+    "attention",
     "clip_gradient",
     "convolve",
     "convolve_circularly",

@@ -3,6 +3,7 @@
 import warnings
 
 from lasagne_next.dispatch.jax import (
+    attention,
     circular,
     convolution,
     ctc,
@@ -26,6 +27,7 @@ warnings.filterwarnings(
 )
 
 __all__ = [
+    "attention",
     "circular",
     "convolution",
     "ctc",

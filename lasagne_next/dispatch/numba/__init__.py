@@ -1,6 +1,7 @@
 """The operations on Numba."""
 
 from lasagne_next.dispatch.numba import (
+    attention,
     circular,
     convolution,
     ctc,
@@ -16,6 +17,7 @@ from lasagne_next.dispatch.numba import (
 )
 
 __all__ = [
+    "attention",
     "circular",
     "convolution",
     "ctc",

@@ -56,7 +56,7 @@ from lasagne_next.ops.gru import GRUSequence, GRUSequenceGradient
 
 __all__ = ["numba_funcify_gru", "numba_funcify_gru_gradient"]
 
-CACHE_VERSION = 1  # raise when anything below changes
+CACHE_VERSION = 2  # raise when anything below changes
 
 D_PRODUCTS = NEXT  # a place in the table of arguments, besides those of any sequence
 
@@ -109,6 +109,7 @@ def _make_forward(dtype):
                 panels,
                 before + first * line,
                 line,
+                size,
                 packed,
                 room + first * room_line,
                 room_line,
@@ -211,6 +212,7 @@ def _make_backward(dtype):
                 panels,
                 d_products + 3 * (t * rows + first) * line,
                 3 * line,
+                size,
                 packed,
                 room + first * room_line,
                 room_line,

@@ -56,7 +56,7 @@ from lasagne_next.ops.lstm import LSTMSequence, LSTMSequenceGradient
 
 __all__ = ["numba_funcify_lstm", "numba_funcify_lstm_gradient"]
 
-CACHE_VERSION = 3  # raise when anything below changes
+CACHE_VERSION = 4  # raise when anything below changes
 
 # Places in the table of arguments, besides those of any sequence.
 CELL_INIT, PEEPHOLES, CELLS = range(NEXT, NEXT + 3)
@@ -122,6 +122,7 @@ def _make_forward(dtype):
                 panels,
                 before_hid + first * line,
                 line,
+                size,
                 packed,
                 room + first * room_line,
                 room_line,
@@ -260,6 +261,7 @@ def _make_backward(dtype):
                 panels,
                 d_gates + 4 * (t * rows + first) * line,
                 4 * line,
+                size,
                 packed,
                 room + first * room_line,
                 room_line,

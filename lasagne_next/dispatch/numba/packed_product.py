@@ -21,7 +21,7 @@ from lasagne_next.dispatch.numba.tiles import vector_length
 
 __all__ = ["address", "make_pack", "make_row", "packed_product", "panel_width"]
 
-CACHE_VERSION = 2  # raise when anything below changes
+CACHE_VERSION = 3  # raise when anything below changes
 
 _VECTORS = 2  # registers in the width of a panel
 
@@ -29,7 +29,8 @@ _VECTORS = 2  # registers in the width of a panel
 def _make_block(rows, panels, lanes, kind, size):
     """Make a product of some rows with some panels, summed up in registers.
 
-    Addresses and distances are in bytes. The inner size must not be 0.
+    Addresses and distances are in bytes; those of x lead to the next row, and to the
+    next column. The inner size must not be 0.
     """
     vector = ir.VectorType(kind, lanes)
     width = lanes * size
@@ -39,9 +40,9 @@ def _make_block(rows, panels, lanes, kind, size):
     everywhere = ir.Constant(ir.VectorType(lane, lanes), [0] * lanes)
 
     @intrinsic
-    def block(typing_context, inner, x, x_step, panel, panel_step, out, out_step):
+    def block(typing, inner, x, x_step, x_inner, panel, panel_step, out, out_step):
         def code(context, builder, signature, arguments):
-            inner, x, x_step, panel, panel_step, out, out_step = arguments
+            inner, x, x_step, x_inner, panel, panel_step, out, out_step = arguments
             fma = cgutils.get_or_insert_function(
                 builder.module, ir.FunctionType(vector, [vector] * 3), fma_name
             )
@@ -85,11 +86,11 @@ def _make_block(rows, panels, lanes, kind, size):
                     old.add_incoming(new, loop)
                     totals[row][column] = new
             for each, step in (
-                (count, 1),
-                (x_offset, size),
-                (offset, _VECTORS * width),
+                (count, integer(1)),
+                (x_offset, x_inner),
+                (offset, integer(_VECTORS * width)),
             ):
-                each.add_incoming(builder.add(each, integer(step)), loop)
+                each.add_incoming(builder.add(each, step), loop)
             again = builder.icmp_signed("<", builder.add(count, integer(1)), inner)
             builder.cbranch(again, loop, after)
             builder.position_at_end(after)
@@ -103,7 +104,7 @@ def _make_block(rows, panels, lanes, kind, size):
                     builder.store(total, pointer, align=size)
             return context.get_dummy_value()
 
-        return types.void(*[types.intp] * 7), code
+        return types.void(*[types.intp] * 8), code
 
     return block
 
@@ -132,13 +133,13 @@ def panel_width(dtype):
 def packed_product(dtype):
     """Give a function that multiplies by a packed matrix and adds to its output.
 
-    ``product(rows, inner, panels, x, x_step, packed, out, out_step)`` takes addresses,
-    and distances of rows in bytes.
+    ``product(rows, inner, panels, x, x_step, x_inner, packed, out, out_step)`` takes
+    addresses, and distances in bytes: of rows, and in x of columns too.
     """
     dtype = np.dtype(dtype)
     return by_name(
         f"lasagne_next_packed_product_{dtype}",
-        8,
+        9,
         lambda: _make_product(dtype.type),
         f"{CACHE_VERSION}-{vector_length(dtype)}",
     )
@@ -156,29 +157,29 @@ def _make_product(dtype):
     out_width = panel_width(dtype) * size
 
     @numba_njit
-    def product(rows, inner, panels, x, x_step, packed, out, out_step):
+    def product(rows, inner, panels, x, x_step, x_inner, packed, out, out_step):
         panel_step = inner * out_width
         panel = 0
         if rows == 1:
             while panel + 4 <= panels:
-                one_wide(inner, x, x_step, packed, panel_step, out, out_step)
+                one_wide(inner, x, x_step, x_inner, packed, panel_step, out, out_step)
                 panel += 4
                 packed += 4 * panel_step
                 out += 4 * out_width
         while panel < panels:
             row, at_x, at_out = 0, x, out
             while row + most <= rows:
-                many(inner, at_x, x_step, packed, panel_step, at_out, out_step)
+                many(inner, at_x, x_step, x_inner, packed, panel_step, at_out, out_step)
                 row, at_x, at_out = (
                     row + most,
                     at_x + most * x_step,
                     at_out + most * out_step,
                 )
             while row + 2 <= rows:
-                two(inner, at_x, x_step, packed, panel_step, at_out, out_step)
+                two(inner, at_x, x_step, x_inner, packed, panel_step, at_out, out_step)
                 row, at_x, at_out = row + 2, at_x + 2 * x_step, at_out + 2 * out_step
             if row < rows:
-                one(inner, at_x, x_step, packed, panel_step, at_out, out_step)
+                one(inner, at_x, x_step, x_inner, packed, panel_step, at_out, out_step)
             panel += 1
             packed += panel_step
             out += out_width

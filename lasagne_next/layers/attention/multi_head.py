@@ -209,9 +209,12 @@ class MultiHeadAttentionLayer(MergeLayer):
             scaled = query * match_dtype(scale, query.dtype)
             scores = expressions.relative_scores(scaled, self.position_keys, *places)
             bias = scores if bias is None else bias + scores
-        weights = expressions.attention_weights(query, key, mask, bias, scale)
-        weights = self._dropped(weights, deterministic)
-        found = weighted_average(weights, value)  # (batch, heads, time, head_size)
+        if self._drops(deterministic):
+            weights = expressions.attention_weights(query, key, mask, bias, scale)
+            found = weighted_average(self._dropped(weights), value)
+        else:
+            found = expressions.attention(query, key, value, mask, bias, scale)
+        # (batch, heads, time, head_size)
         found = found.transpose(0, 2, 1, 3)  # (batch, time, heads, head_size)
         sizes = input.shape[0], input.shape[1], self.num_heads * self.head_size
         return self._project(found.reshape(sizes), "out", structured)
@@ -243,10 +246,11 @@ class MultiHeadAttentionLayer(MergeLayer):
             mask = past if mask is None else past & pt.neq(mask, 0)
         return mask, bias
 
-    def _dropped(self, weights, deterministic):
+    def _drops(self, deterministic):
         none = not is_symbolic(self, "dropout", self.dropout) and self.dropout == 0
-        if deterministic or none:
-            return weights
+        return not (deterministic or none)
+
+    def _dropped(self, weights):
         keep = 1 - match_dtype(self.dropout, weights.dtype)
         mask = self._srng.bernoulli_mask(draw_size(weights), keep, weights.dtype)
         return weights * (mask / keep)
