@@ -1,8 +1,9 @@
 """The recipes on sequences, as a user runs them."""
 
 import numpy as np
+import pytest
 
-from recipes.sequences import characters, copying
+from recipes.sequences import characters, copying, reversing
 from tests.recipes.running import check_files, measured, smoke_runs
 
 small = smoke_runs("sequences")
@@ -44,3 +45,28 @@ def test_the_input_shows_symbols_then_blanks_then_marks():
     np.testing.assert_array_equal(inputs[:, : s.length].argmax(axis=2), symbols)
     assert (inputs[:, s.length :, : s.symbols] == 0).all()
     assert (inputs[:, -s.length :, s.symbols + 1] == 1).all()
+
+
+@pytest.mark.slow
+def test_a_decoder_learns_to_say_digits_backwards(small):
+    """Catches a decoder that sees its answer, and one that cannot go on by itself."""
+    numbers = small("reversing")
+    first, last = numbers["losses"]
+    assert last < 0.75 * first
+    assert 0 < numbers["symbols"] <= 1
+    check_files(small.folder("reversing"), "reversing")
+
+
+def test_the_answer_is_the_reverse_and_is_told_a_step_late():
+    """Catches a teacher that tells what is to be said."""
+    s = reversing.SMOKE
+    drawn = reversing.draw_batch(s, 5, np.random.default_rng(0))
+    for digits, mask, told, answer, counted in zip(*drawn, strict=True):
+        length = int(mask.sum())
+        assert s.least <= length <= s.most
+        assert (digits[length:] == reversing.MARK).all()
+        assert answer[:length].tolist() == digits[:length][::-1].tolist()
+        assert (answer[length:] == reversing.MARK).all()
+        assert told[0] == reversing.MARK
+        np.testing.assert_array_equal(told[1:], answer[:-1])
+        assert counted.sum() == length + 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytensor
 import pytensor.tensor as pt
+from pytensor.compile.sharedvalue import SharedVariable
 
 from lasagne_next.expressions.base import evaluate
 from lasagne_next.expressions.markers import state_updates
@@ -111,11 +112,19 @@ def _start_values(layer, batch):
     for name, shape in layer._steps.state_shapes.items():
         start = getattr(layer, f"{name}_init")
         if isinstance(start, Layer):
-            value = np.zeros((1, *shape), dtype=pytensor.config.floatX)
+            value = _given_value(start, shape)
         else:
             value = np.asarray(evaluate(start))
         values[name] = np.array(np.broadcast_to(value, (batch, *shape)))
     return values
+
+
+def _given_value(layer, shape):
+    """Return the value of an input layer on a shared variable, else zeros."""
+    variable = getattr(layer, "input_var", None)
+    if isinstance(variable, SharedVariable):
+        return variable.get_value()
+    return np.zeros((1, *shape), dtype=pytensor.config.floatX)
 
 
 class Sampler:
@@ -131,6 +140,9 @@ class Sampler:
         Number of sequences that are sampled side by side.
     mode : str or Mode, optional
         For ``pytensor.function``.
+    given : list of Layer, default ()
+        Layers below that are not computed in each step but given once, by
+        :meth:`give`: what a decoder knows of an encoder.
     **kwargs
         Keywords of :func:`~lasagne_next.layers.get_output`, besides
         ``deterministic=True``.
@@ -139,12 +151,17 @@ class Sampler:
     ----------
     states : list of SharedVariable
         The states, for reading and setting.
+    given : dict of Layer to SharedVariable
+        What is given in the place of these layers; of size 1 along axes of unknown
+        size, and zero, at first.
 
     Raises
     ------
     ValueError
-        If the network has not just one InputLayer, of two or more axes, or a layer runs
-        backwards.
+        If the network has not just one InputLayer that is not given, of two or more
+        axes, a layer runs backwards, or what is given has another shape.
+    TypeError
+        If `given` is no list of layers.
 
     Notes
     -----
@@ -162,13 +179,23 @@ class Sampler:
     (1, 7, 3)
     """
 
-    def __init__(self, network, batch_size=1, mode=None, **kwargs):
-        placeholder = _only_input(network)
+    def __init__(self, network, batch_size=1, mode=None, given=(), **kwargs):
+        given = list(given)
+        if not all(isinstance(each, Layer) for each in given):
+            raise TypeError(f"Sampler: given must be a list of layers, got {given!r}.")
+        placeholder = _only_input(network, given)
         shape = (batch_size, 1, *placeholder.shape[2:])
         one_step = InputLayer(
             shape, pt.tensor("step", dtype=placeholder.input_var.dtype, shape=shape)
         )
-        copied = copy_network(network, {placeholder: one_step}, share_params=True)
+        self.given = {layer: _shared_output(layer, batch_size) for layer in given}
+        replaced = {
+            layer: InputLayer(variable.type.shape, variable)
+            for layer, variable in self.given.items()
+        }
+        copied = copy_network(
+            network, {placeholder: one_step, **replaced}, share_params=True
+        )
         for layer in _recurrent_layers(copied):
             layer.unroll_scan, layer.gradient_steps = True, -1
         self._network = copied
@@ -203,6 +230,41 @@ class Sampler:
         """Start again from the initial states."""
         reset_states(self._network)
 
+    def give(self, values):
+        """Set what is given once, and start again.
+
+        Parameters
+        ----------
+        values : dict of Layer to array
+            Of each layer in `given`, or of some, its output for all sequences; cast to
+            its type.
+
+        Raises
+        ------
+        ValueError
+            If a layer is not in `given`, or a shape does not fit.
+        """
+        for layer, value in values.items():
+            if layer not in self.given:
+                raise ValueError(
+                    "Sampler: give must be called with layers named in given, got "
+                    f"{describe(layer)}."
+                )
+            variable = self.given[layer]
+            value = np.asarray(value, dtype=variable.dtype)
+            wanted = variable.type.shape
+            fits = len(wanted) == value.ndim and all(
+                size in (None, got)
+                for size, got in zip(wanted, value.shape, strict=True)
+            )
+            if not fits:
+                raise ValueError(
+                    f"Sampler: what is given for {describe(layer)} must have the shape "
+                    f"{wanted}, got {value.shape}."
+                )
+            variable.set_value(value)
+        self.reset()
+
     def feed_back(self, first, num_steps, choose):
         """Sample a sequence, each output deciding the next input.
 
@@ -227,12 +289,25 @@ class Sampler:
         return np.stack(chosen, axis=1)
 
 
-def _only_input(network):
-    found = [each for each in get_all_layers(network) if isinstance(each, InputLayer)]
+def _shared_output(layer, batch_size):
+    """Make a shared variable for the output of a layer, zero at first."""
+    shape = (batch_size, *layer.output_shape[1:])
+    dtype = pytensor.config.floatX
+    if isinstance(layer, InputLayer):
+        dtype = layer.input_var.dtype
+    value = np.zeros([1 if size is None else size for size in shape], dtype)
+    return pytensor.shared(value, shape=shape, name=f"given {describe(layer)}")
+
+
+def _only_input(network, given):
+    layers = get_all_layers(network, treat_as_input=given or None)
+    found = [
+        each for each in layers if isinstance(each, InputLayer) and each not in given
+    ]
     if len(found) != 1 or len(found[0].shape) < 2:
         names = ", ".join(f"{describe(each)} {each.shape}" for each in found) or "none"
         raise ValueError(
             "Sampler: network must have exactly one InputLayer, of shape (batch, time, "
-            f"...), got {names}."
+            f"...), got {names}. Name what else it needs in given."
         )
     return found[0]
