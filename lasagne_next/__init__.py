@@ -2,10 +2,12 @@
 
 from lasagne_next import (
     backends,
+    diffusion,
     expressions,
     init,
     io,
     layers,
+    metrics,
     nonlinearities,
     objectives,
     ops,
@@ -22,10 +24,12 @@ from lasagne_next import (
 __version__ = "0.1.0.dev0"
 __all__ = [
     "backends",
+    "diffusion",
     "expressions",
     "init",
     "io",
     "layers",
+    "metrics",
     "nonlinearities",
     "objectives",
     "ops",

@@ -1,0 +1,1 @@
+"""Tests of `lasagne_next.diffusion`."""
