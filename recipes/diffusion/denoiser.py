@@ -6,7 +6,7 @@ import numpy as np
 import pytensor
 import pytensor.tensor as pt
 
-from lasagne_next import nonlinearities, updates
+from lasagne_next import diffusion, nonlinearities, updates
 from lasagne_next.layers import (
     ConcatLayer,
     DenseLayer,
@@ -19,35 +19,9 @@ from recipes import command
 from recipes.checkpoint import Checkpoint
 from recipes.training import steps
 
-__all__ = ["Denoiser", "fit", "scales"]
+__all__ = ["Denoiser", "fit"]
 
 WAVES = np.array([0.5, 1.0, 2.0])
-
-
-def scales(noise, deviation):
-    """Express how input, network and target are scaled at a level of noise.
-
-    Parameters
-    ----------
-    noise : TensorVariable, SHAPE (n, 1)
-        Standard deviation of the noise.
-    deviation : float
-        That of a number of the data.
-
-    Returns
-    -------
-    tuple of TensorVariable
-        Factors of the noisy input as it is passed on, of the network's output, and of
-        the input of the network, so that all have a variance of one.
-
-    References
-    ----------
-    .. [1] Tero Karras et al. (2022): Elucidating the design space of diffusion-based
-       generative models, table 1. https://arxiv.org/abs/2206.00364
-    """
-    total = pt.sqr(noise) + np.float32(deviation**2)
-    skip = np.float32(deviation**2) / total
-    return skip, noise * np.float32(deviation) / pt.sqrt(total), 1 / pt.sqrt(total)
 
 
 class Denoiser:
@@ -82,7 +56,8 @@ class Denoiser:
         depth=2,
     ):
         self.name, self.data_deviation = name, data_deviation
-        self.noisy, self.noise = pt.fmatrix("noisy"), pt.fcol("noise")
+        self.noisy = pt.fmatrix("noisy", shape=(None, size))
+        self.noise = pt.fcol("noise")
         self.network = self._build(size, num_units, see_noise, bottleneck, depth)
         self.params = get_all_params(self.network, trainable=True)
         self.output = self._denoised(see_noise)
@@ -112,7 +87,7 @@ class Denoiser:
         return DenseLayer(layer, size, nonlinearity=None, name=f"{self.name}.out")
 
     def _denoised(self, see_noise):
-        skip, out, into = scales(self.noise, self.data_deviation)
+        skip, out, into = diffusion.preconditioning(self.noise, self.data_deviation)
         values = {self.inputs[0]: self.noisy * into}
         if see_noise:
             log = pt.log(self.noise)  # (n, 1)
@@ -122,7 +97,7 @@ class Denoiser:
 
     def loss(self, clean):
         """Express the squared error in units of what the network must provide."""
-        _, out, _ = scales(self.noise, self.data_deviation)
+        _, out, _ = diffusion.preconditioning(self.noise, self.data_deviation)
         return pt.sqr((self.output - clean) / out).mean()
 
     def __call__(self, x, noise):
@@ -130,24 +105,21 @@ class Denoiser:
         if self._evaluate is None:
             mode = command.mode_of("python")
             inputs = [self.noisy, self.noise]
-            trace = sum(
-                pt.grad(self.output[:, i].sum(), self.noisy)[:, i]
-                for i in range(self.inputs[0].shape[1])
-                if self.inputs[0].shape[1] <= 4
-            )
+            trace = pt.zeros_like(self.noisy[:, 0])
+            if self.noisy.type.shape[1] <= 4:
+                trace = diffusion.jacobian_trace(self.output, self.noisy)
             self._evaluate = pytensor.function(inputs, self.output, mode=mode)
-            self._trace = pytensor.function(
-                inputs, [self.output, pt.as_tensor(trace)], mode=mode
-            )
-        return self._evaluate(*self._values(x, noise)).astype("float64")
+            self._trace = pytensor.function(inputs, [self.output, trace], mode=mode)
+        return self._evaluate(*self.values(x, noise)).astype("float64")
 
     def with_trace(self, x, noise):
         """Return denoised points and the traces of the Jacobian."""
         self(x[:1], noise)
-        clean, trace = self._trace(*self._values(x, noise))
+        clean, trace = self._trace(*self.values(x, noise))
         return clean.astype("float64"), trace.astype("float64")
 
-    def _values(self, x, noise):
+    def values(self, x, noise):
+        """Return points and a level for each, as compiled functions take them."""
         levels = np.broadcast_to(np.float32(noise), len(x))
         return np.float32(x), np.ascontiguousarray(levels[:, None])
 
@@ -164,7 +136,7 @@ def fit(models, draw, num_steps, noises, run, title="denoiser", rate=0.003, keep
     num_steps : int
         Of training.
     noises : tuple of float, (lowest, highest)
-        Levels, drawn evenly in their logarithm.
+        Levels, spread evenly in their logarithm.
     run : recipes.command.Run
         Its generator and mode.
     title : str, default "denoiser"
@@ -180,7 +152,8 @@ def fit(models, draw, num_steps, noises, run, title="denoiser", rate=0.003, keep
         All losses.
     """
     models = models if isinstance(models, list) else [models]
-    clean, noisy, noise = pt.fmatrix("clean"), pt.fmatrix("noisy"), pt.fcol("noise")
+    clean, noisy = (models[0].noisy.type(each) for each in ("clean", "noisy"))
+    noise = pt.fcol("noise")
     losses = []
     for model in models:
         given = {model.noisy: noisy, model.noise: noise}
@@ -197,7 +170,9 @@ def fit(models, draw, num_steps, noises, run, title="denoiser", rate=0.003, keep
 
     def one_step():
         x = draw()
-        level = np.exp(run.rng.uniform(low, high, (len(x), 1)))
+        # One level in each part of the range: losses differ less between batches.
+        share = (np.arange(len(x)) + run.rng.uniform(size=len(x))) / len(x)
+        level = np.exp(low + (high - low) * share)[:, None]
         spoilt = x + level * run.rng.normal(size=x.shape)
         return step(np.float32(x), np.float32(spoilt), np.float32(level))
 

@@ -28,17 +28,17 @@ import numpy as np
 import pytensor
 from scipy.spatial.distance import cdist
 
+from lasagne_next import diffusion
 from lasagne_next.layers import get_output
 from recipes import command, data, figures
 from recipes.claims import Claim, print_claims
-from recipes.diffusion import sampling
 from recipes.diffusion.denoiser import Denoiser, fit
 from recipes.parameters import classifier
 from recipes.training import train
 
 
 class Settings(NamedTuple):
-    """Sizes, training and sampling."""
+    """Sizes, training and diffusion."""
 
     units: int = 384
     steps: int = 10_000
@@ -101,8 +101,8 @@ def train_and_judge(make_model, path, images, run, least=0.8, far=1.3):
     keep = run.folder / "checkpoint.npz"
     losses = fit(model, draw_batch, settings.steps, (LOW, HIGH), run, keep=keep)
     start = HIGH * rng.normal(size=(settings.samples, 64))
-    noises = sampling.levels(HIGH, LOW, LEVELS)
-    drawn = model(sampling.probability_flow(model, start, noises), LOW)
+    noises = diffusion.noise_levels(HIGH, LOW, LEVELS)
+    drawn = model(diffusion.probability_flow(model, start, noises), LOW)
     drawn = np.clip((drawn + 1) / 2, 0, 1)
     normal = rng.multivariate_normal(
         images.train.mean(axis=0), np.cov(images.train, rowvar=False), settings.samples

@@ -27,13 +27,12 @@ import numpy as np
 import pytensor
 import pytensor.tensor as pt
 
-from lasagne_next import updates
+from lasagne_next import diffusion, updates
 from lasagne_next.layers import DenseLayer, InputLayer, count_params, get_output
 from recipes import command, figures
 from recipes.claims import Claim, print_claims
 from recipes.data.mixtures import RING
 from recipes.diffusion.denoiser import Denoiser, fit
-from recipes.diffusion.sampling import levels
 from recipes.training import steps
 
 
@@ -48,12 +47,13 @@ class Settings(NamedTuple):
 
 SMOKE = Settings(units=24, small_units=7, steps=80, batch=32)
 HIGH, LOW, NUMBER = 4.0, 0.1, 10
+LEVELS = diffusion.noise_levels(HIGH, LOW, NUMBER)
 
 
 def excess(denoise, rng, number=4000):
     """Return by how much the error is above the best, at each level, relative."""
     found = []
-    for noise in levels(HIGH, LOW, NUMBER):
+    for noise in LEVELS:
         x = RING.draw(number, rng)
         noisy = x + noise * rng.normal(size=x.shape)
         best = RING.denoise(noisy, noise)
@@ -120,7 +120,8 @@ def fit_levels(settings, draw, run):
         return Denoiser("small", 2, settings.small_units, 1.42, see_noise=False)
 
     model, values = build(), {}
-    clean, unit, noise = pt.fmatrix("clean"), pt.fmatrix("unit"), pt.fscalar("noise")
+    clean, unit = (model.noisy.type(each) for each in ("clean", "unit"))
+    noise = pt.fscalar("noise")
     level = pt.ones_like(clean[:, :1]) * noise
     given = {model.noisy: clean + level * unit, model.noise: level}
     loss = pytensor.graph.clone_replace(model.loss(clean), given)
@@ -130,7 +131,7 @@ def fit_levels(settings, draw, run):
     rule = updates.combine(rule, updates.advance(counter))
     step = pytensor.function([clean, unit, noise], [loss], updates=rule, mode=run.mode)
     start = {variable: variable.get_value() for variable in rule}
-    for s in levels(HIGH, LOW, NUMBER):
+    for s in LEVELS:
         for variable, value in start.items():
             variable.set_value(value)
         for mine, fresh in zip(model.params, build().params, strict=True):
@@ -230,7 +231,7 @@ def draw(path, found):
     """Write excess errors against the level."""
     axes = (figure := figures.new_figure(7, 4)).subplots()
     for name, values in found.items():
-        axes.loglog(levels(HIGH, LOW, NUMBER), values, "o-", label=name)
+        axes.loglog(LEVELS, values, "o-", label=name)
     axes.set(xlabel="level of noise", ylabel="error above the best, relative")
     axes.legend(fontsize=8)
     figures.save_figure(figure, path)

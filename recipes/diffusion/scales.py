@@ -28,12 +28,12 @@ import numpy as np
 import pytensor.tensor as pt
 from scipy.stats import norm, spearmanr
 
+from lasagne_next.diffusion import noise_levels
 from lasagne_next.init import Constant
 from lasagne_next.layers import DenseLayer, InputLayer, get_all_params, get_output
 from recipes import command, figures
 from recipes.claims import Claim, near, print_claims
 from recipes.data.fields import Field
-from recipes.diffusion.sampling import levels
 from recipes.training import minimise
 
 
@@ -87,7 +87,7 @@ def check_cut_off(settings, rng, mode):
     claims = []
     for fall in (2, 3):
         fine = Field(64, fall)
-        noises = levels(
+        noises = noise_levels(
             np.sqrt(fine.power.max()) / 3, np.sqrt(fine.power.max()) / 30, 8
         )
         cuts = [cut_off(fine.frequency, fine.wiener(s)[0]) for s in noises]
@@ -162,7 +162,7 @@ def check_evidence(settings, rng):
 def check_order(settings, rng):
     """Return the claims on the order, and pictures of the way."""
     field = Field(settings.side, 2)
-    noises = levels(60.0, 0.02, 120)
+    noises = noise_levels(60.0, 0.02, 120)
     x = noises[0] * rng.normal(size=(settings.samples, settings.side, settings.side))
     rings = np.round(field.frequency).astype(int)
     bands = np.arange(1, settings.side // 2 + 1)

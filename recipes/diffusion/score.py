@@ -32,12 +32,11 @@ import numpy as np
 import pytensor
 import pytensor.tensor as pt
 
-from lasagne_next import updates
+from lasagne_next import diffusion, updates
 from lasagne_next.layers import DenseLayer, InputLayer, get_all_params, get_output
 from recipes import command, figures
 from recipes.claims import Claim, near, print_claims
 from recipes.data.plane import DATA
-from recipes.diffusion.sampling import langevin
 from recipes.training import train
 
 
@@ -72,29 +71,15 @@ def build(name, num_units):
     return DenseLayer(layer, 2, nonlinearity=None, name=name)
 
 
-def trace(score, x):
-    """Express the trace of the Jacobian, SHAPE (n,): a gradient for each number."""
-    return sum(pt.grad(score[:, i].sum(), x)[:, i] for i in range(2))
-
-
-def sliced_trace(score, x, direction):
-    """Express v' (ds/dx) v, SHAPE (n,): one gradient, however many numbers x has."""
-    along = (score * direction).sum()
-    return (pt.grad(along, x) * direction).sum(axis=1)
-
-
 def losses_of(networks):
     """Express the three losses, in the order of `KINDS`."""
     exact, sliced = (get_output(network, X) for network in networks[:2])
-    noisy = X + np.float32(LITTLE) * NOISE
-    denoising = get_output(networks[2], noisy) + NOISE / np.float32(LITTLE)
+    denoising = get_output(networks[2], X + np.float32(LITTLE) * NOISE)
     return [
-        (pt.sqr(exact).sum(axis=1) / 2 + trace(exact, X)).mean(),
-        # Rademacher directions, and the norm without projection, have less variance.
-        (
-            pt.sqr(sliced).sum(axis=1) / 2 + sliced_trace(sliced, X, pt.sign(NOISE))
-        ).mean(),
-        pt.sqr(denoising).sum(axis=1).mean() * np.float32(LITTLE**2),
+        diffusion.score_matching(exact, X).mean(),
+        # Signs as directions have less variance than normal numbers.
+        diffusion.sliced_score_matching(sliced, X, pt.sign(NOISE)).mean(),
+        diffusion.denoising_score_matching(denoising, NOISE, LITTLE).mean(),
     ]
 
 
@@ -117,7 +102,10 @@ def check_learning(run):
 
     train(learn, [points], settings.epochs, 100, rng)
     outputs = [get_output(network, X) for network in networks]
-    both = [trace(outputs[0], X), sliced_trace(outputs[0], X, pt.sign(NOISE))]
+    both = [
+        diffusion.jacobian_trace(outputs[0], X),
+        diffusion.estimated_trace(outputs[0], X, pt.sign(NOISE)),
+    ]
     evaluate = pytensor.function(
         [X, NOISE], outputs + both, mode=command.mode_of("python")
     )
@@ -206,7 +194,8 @@ def check_samples(settings, rng, size=100):
     covariance = np.array([[2.0, 0.8], [0.8, 1.0]])
     precision = np.linalg.inv(covariance)
     number = 10 * settings.samples
-    drawn = langevin(lambda at: -at @ precision, np.zeros((number, 2)), 0.01, 600, rng)
+    start = np.zeros((number, 2))
+    drawn = diffusion.langevin(lambda at: -at @ precision, start, 0.01, 600, rng)
     off = np.linalg.norm(np.cov(drawn.T) - covariance) / np.linalg.norm(covariance)
     claims.append(
         Claim(

@@ -15,7 +15,6 @@ import pytest
         "data.fields",
         "data.images",
         "data.mixtures",
-        "diffusion.sampling",
         "download",
         "figures",
         "index",
