@@ -10,8 +10,11 @@ from scipy.stats import multivariate_normal
 from lasagne_next.layers import DenseLayer, InputLayer, get_output
 from recipes.autoencoders import (
     boltzmann,
+    chains,
+    collapse,
     conservative,
     contractive,
+    conv_vq,
     denoisers,
     linear,
     vae,
@@ -30,6 +33,10 @@ NAMES = (
     "vq",
     "corruptions",
     "boltzmann",
+    "schedules",
+    "chains",
+    "collapse",
+    "conv_vq",
 )
 small = smoke_runs("autoencoders")
 
@@ -76,9 +83,31 @@ EXACT = {
         "KL of the data to the uniform model",
         "accuracy without",
     ),
+    "schedules": (
+        "scheduled: noise off the schedule",
+        "adaptive: largest rise of the noise",
+    ),
+    "chains": (),
+    "collapse": ("a bound is below the entropy by",),
+    "conv_vq": ("bits of a code",),
 }
 # What does not come true, as the recipes say.
-UNTRUE = {"contractive": {"least norm : plain, at 1.1 times the error"}}
+UNTRUE = {
+    "contractive": {"least norm : plain, at 1.1 times the error"},
+    "schedules": {
+        "scheduled: fewer misread than best single",
+        "adaptive: fewer misread than best single",
+        "composite: fewer misread than best single",
+    },
+    "conv_vq": {
+        "error : normal images at these bits",
+        "codes in use, perplexity : number",
+    },
+    "chains": {
+        "walking back: share beyond 4 deviations",
+        "that share, one step : walking back",
+    },
+}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -102,6 +131,11 @@ def test_networks_learn_in_the_smoke_run(small):
     assert measured(small("vae"), "bound less independent pixels, nats") > -3
     assert measured(small("corruptions"), "misread from plain codes") < 0.6
     assert measured(small("boltzmann"), "PCD: KL(data, model), nats") < 7
+    assert measured(small("schedules"), "misread, best single level") < 0.6
+    assert measured(small("chains"), "one step: transport to the data") < 0.7
+    assert measured(small("chains"), "deep: loss below that of coins, part") > 0
+    assert measured(small("collapse"), "plain: bound off the entropy, nats") < 7.3
+    assert measured(small("conv_vq"), "error, of the variance") < 1.5
 
 
 def test_the_ring_is_denoised_as_an_integral_over_clean_points_says():
@@ -251,6 +285,69 @@ def test_salt_and_pepper_leaves_the_rest_alone_and_all_when_deterministic():
     hit = spoilt != x
     assert set(spoilt[hit]) == {0, 1}
     assert hit.mean() == pytest.approx(0.4, abs=0.05)
+
+
+def test_what_sequences_say_is_what_counting_all_of_them_says():
+    """Catches a share of the topic's own symbol that is counted once too little."""
+    topics, x = collapse.draw_sequences(50_000, np.random.default_rng(13))
+    p = (x == topics[:, None]).mean()
+    assert p == pytest.approx(0.6 + 0.4 / 16, abs=0.005)
+    true, given = collapse.log_p(x[:5])
+    for sequence, log_p, by_topic in zip(x[:5], true, given, strict=True):
+        each = [
+            np.prod([0.4 / 16 + 0.6 * (symbol == topic) for symbol in sequence])
+            for topic in range(16)
+        ]
+        np.testing.assert_allclose(np.exp(by_topic), each)
+        assert np.exp(log_p) == pytest.approx(np.mean(each))
+
+
+def test_information_is_all_bits_of_right_answers_and_none_of_constant_ones():
+    """Catches a logarithm of another base."""
+    topics = np.repeat(np.arange(16), 5)
+    assert collapse.information(topics, topics) == pytest.approx(4)
+    assert collapse.information(topics, 0 * topics) == pytest.approx(0)
+
+
+def test_water_filling_spends_the_bits_where_they_help_most():
+    """Catches a level that also covers what is below it, by a search over rates."""
+    rng = np.random.default_rng(14)
+    x = rng.normal(size=(4000, 3)) * [2.0, 1.0, 0.1]
+    values = np.linalg.eigvalsh(np.cov(x, rowvar=False, bias=True))
+    best = min(
+        (values * 4.0 ** -np.array([0, b, 3 - b])).sum() / 3
+        for b in np.linspace(0, 3, 301)
+    )
+    assert conv_vq.water_filling(x, 3) == pytest.approx(best, rel=1e-3)
+
+
+def test_codes_follow_the_vectors_that_choose_them_and_unused_ones_start_again():
+    """Catches averages over all vectors, and restarts of codes that are in use."""
+    rng = np.random.default_rng(15)
+    book = conv_vq.Codebook(3, rng)
+    vectors = pt.constant(np.float32(rng.normal(size=(5, 16))))
+    index = pt.constant(np.array([0, 0, 2, 0, 2]))
+    move = pytensor.function(
+        [], [], updates=book.updates(vectors, index), mode="FAST_COMPILE"
+    )
+    for _ in range(300):
+        move()
+    codes = book.codes.eval(mode="FAST_COMPILE")
+    np.testing.assert_allclose(
+        codes[0], vectors.data[[0, 1, 3]].mean(axis=0), atol=1e-3
+    )
+    assert book.restart(vectors.data, rng) == 1
+    after = book.codes.eval(mode="FAST_COMPILE")
+    assert (after[1] == vectors.data).all(axis=1).any()
+    assert (after[[0, 2]] == codes[[0, 2]]).all()
+
+
+def test_the_distance_of_transport_is_that_of_a_shift():
+    """Catches unsorted differences, and directions that are not of length 1."""
+    rng = np.random.default_rng(16)
+    a = rng.normal(size=(500, 2))
+    moved = chains.sliced_distance(a, a[::-1] + np.array([3.0, 0.0]), rng, number=2000)
+    assert moved == pytest.approx(3 * 2 / np.pi, rel=0.05)  # mean |cosine|
 
 
 def test_free_energies_are_sums_over_all_hidden_units():

@@ -3,10 +3,18 @@
 import numpy as np
 import pytest
 
-from recipes.parameters import gallery, positive_parts, programs
+from recipes.parameters import gallery, positive_parts, programs, structured
 from tests.recipes.running import check_files, failed, measured, run, smoke_runs
 
-NAMES = ("programs", "positive_parts", "psd_precision", "gallery", "limits", "overfit")
+NAMES = (
+    "programs",
+    "positive_parts",
+    "psd_precision",
+    "gallery",
+    "limits",
+    "overfit",
+    "structured",
+)
 small = smoke_runs("parameters")
 
 # What is learnt too little in the smoke run.
@@ -30,11 +38,13 @@ OPEN = {
         "gap, best rank : full",
         "accuracy, best rank off full",
     },
+    "structured": {"error, tied : untied", "error, tied : PCA of 50"},
 }
 # What does not come true, as the recipes say.
 UNTRUE = {
     "positive_parts": {"error, softplus : exp"},
     "overfit": {"gap, best rank : full", "accuracy, best rank off full"},
+    "structured": {"error, tied : untied"},
 }
 
 
@@ -59,6 +69,13 @@ def test_networks_learn_in_the_smoke_run(small):
         for kind in ("exp", "unconstrained")
     )
     assert exp > free + 0.05
+
+
+@pytest.mark.parametrize("kind", ["U diag(s) V", "Kronecker", "Toeplitz", "hashed"])
+def test_a_full_matrix_is_noticed_to_have_no_structure(kind):
+    """Catches a measure that any matrix passes."""
+    W = np.random.default_rng(6).normal(size=(784, 500))
+    assert structured.off_structure(kind, W) > 0.1
 
 
 def test_bars_are_the_rows_and_columns():
