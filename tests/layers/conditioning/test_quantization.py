@@ -86,7 +86,10 @@ def test_gradients_go_straight_through_and_apart(floatX64):
             )
 
 
-def test_averages_follow_the_vectors_on_all_backends(floatX32):
+@pytest.mark.parametrize(
+    "backend", ["python", "jax", pytest.param("numba", marks=pytest.mark.slow)]
+)
+def test_averages_follow_the_vectors_on_all_backends(backend, floatX32):
     """Catches an average of means, codes that move unchosen, and double precision."""
     batches = [ROWS[:12].astype("float32"), ROWS[12:18].astype("float32")]
     wanted = [None] * 2
@@ -96,38 +99,37 @@ def test_averages_follow_the_vectors_on_all_backends(floatX32):
         counts, sums, codes = reference.average_codes(batch, numbers, counts, sums, 0.8)
         wanted[step] = numbers, 0.25 * distances, codes, counts
     assert len(set(numbers)) < 7  # at least one code is not chosen
-    for mode in MODES.values():
-        options = {"codebook": CODES.astype("float32"), "restart_below": 1e-6}
-        layer = averaged((None, 3, None), **options)
-        x = pt.tensor3("x")
-        with pytensor.config.change_flags(floatX="float64"):
-            graphs = outputs_of(layer, x)
-            slope = pytensor.grad(graphs["output"].sum() + graphs["loss"].sum(), x)
-            function = compile_on(mode, [x], [*graphs.values(), slope])
-        assert not double_variables(function)
-        for batch, (numbers, losses, codes, counts) in zip(
-            batches, wanted, strict=True
-        ):
-            before = layer.codebook.get_value()
-            maps = batch.reshape(2, -1, 3).swapaxes(1, 2)
-            *results, slope = function(maps)
-            got = dict(zip(NAMES, results, strict=True))
-            assert got["indices"].shape == (2, len(batch) // 2)
-            got["output"], slope = (
-                each.swapaxes(1, 2).reshape(-1, 3) for each in (got["output"], slope)
-            )
-            got["indices"], got["loss"] = got["indices"].ravel(), got["loss"].ravel()
-            np.testing.assert_array_equal(got["indices"], numbers)
-            np.testing.assert_allclose(got["output"], before[numbers], atol=1e-6)
-            np.testing.assert_allclose(got["loss"], losses, rtol=1e-4)
-            np.testing.assert_allclose(
-                got["perplexity"], reference.perplexity(numbers), rtol=1e-5
-            )
-            np.testing.assert_allclose(
-                slope, 1 + 0.5 * (batch - before[numbers]), rtol=1e-4, atol=1e-5
-            )
-            np.testing.assert_allclose(layer.codebook.get_value(), codes, rtol=2e-5)
-            np.testing.assert_allclose(layer.counts.get_value(), counts, rtol=1e-5)
+    if backend not in MODES:
+        pytest.skip("JAX is not installed")
+    options = {"codebook": CODES.astype("float32"), "restart_below": 1e-6}
+    layer = averaged((None, 3, None), **options)
+    x = pt.tensor3("x")
+    with pytensor.config.change_flags(floatX="float64"):
+        graphs = outputs_of(layer, x)
+        total = graphs["output"].sum() + graphs["loss"].sum()
+        graphs["slope"] = pytensor.grad(total, x)
+        function = compile_on(MODES[backend], [x], list(graphs.values()))
+    assert not double_variables(function)
+    for batch, (numbers, losses, codes, counts) in zip(batches, wanted, strict=True):
+        before = layer.codebook.get_value()
+        maps = batch.reshape(2, -1, 3).swapaxes(1, 2)
+        got = dict(zip(graphs, function(maps), strict=True))
+        assert got["indices"].shape == (2, len(batch) // 2)
+        np.testing.assert_array_equal(got["indices"].ravel(), numbers)
+        rows = {
+            name: value.swapaxes(1, 2).reshape(-1, 3)
+            for name, value in got.items()
+            if value.ndim == 3
+        }
+        np.testing.assert_allclose(rows["output"], before[numbers], atol=1e-6)
+        np.testing.assert_allclose(layer.codebook.get_value(), codes, rtol=2e-5)
+        np.testing.assert_allclose(layer.counts.get_value(), counts, rtol=1e-5)
+        np.testing.assert_allclose(got["loss"].ravel(), losses, rtol=1e-4)
+        np.testing.assert_allclose(
+            got["perplexity"], reference.perplexity(numbers), rtol=1e-5
+        )
+        slope = 1 + 0.5 * (batch - before[numbers])
+        np.testing.assert_allclose(rows["slope"], slope, rtol=1e-4, atol=1e-5)
 
 
 def test_averages_stay_in_evaluation_and_when_told_so(floatX64):
