@@ -7,10 +7,12 @@ from pytensor.graph.basic import Constant
 from pytensor.link.jax.dispatch.basic import jax_funcify
 
 from lasagne_next.dispatch.jax.convolution_by_positions import (
-    depthwise_convolution,
-    depthwise_filter_gradient,
-    depthwise_transposed_convolution,
+    convolution_by_positions,
+    filter_gradient_by_positions,
     is_depthwise,
+    is_filter_gradient_slow,
+    is_short,
+    transposed_convolution_by_positions,
 )
 from lasagne_next.ops.convolution import (
     Convolution,
@@ -71,7 +73,7 @@ def jax_funcify_convolution(op, **kwargs):
         return _convolve(op, x, W)
 
     def by_positions(x, W):
-        return depthwise_convolution(op, x, W)
+        return convolution_by_positions(op, x, W)
 
     def convolution(x, W):
         if not is_depthwise(op, W.shape):
@@ -100,9 +102,9 @@ def jax_funcify_transposed_convolution(op, node, **kwargs):
             return jax.linear_transpose(lambda x: _convolve(op, x, W), x)(y)[0]
 
         def by_positions(y, W):
-            return depthwise_transposed_convolution(op, y, W, shape)
+            return transposed_convolution_by_positions(op, y, W, shape)
 
-        if not is_depthwise(op, W.shape):
+        if not (is_depthwise(op, W.shape) or is_short(op, W.shape)):
             return by_xla(y, W)
         return jax.lax.platform_dependent(y, W, cpu=by_positions, default=by_xla)
 
@@ -122,9 +124,9 @@ def jax_funcify_filter_gradient(op, node, **kwargs):
             return jax.linear_transpose(lambda W: _convolve(op, x, W), W)(y)[0]
 
         def by_positions(x, y):
-            return depthwise_filter_gradient(op, x, y, shape)
+            return filter_gradient_by_positions(op, x, y, shape)
 
-        if not is_depthwise(op, shape):
+        if not is_filter_gradient_slow(op, shape, y.shape):
             return by_xla(x, y)
         return jax.lax.platform_dependent(x, y, cpu=by_positions, default=by_xla)
 

@@ -17,13 +17,16 @@ pytest.importorskip("jax")
 SHARED_CHANNELS = Case(
     (2, 3, 7, 6), (6, 1, 3, 2), (2, 1), ((1, 2), (0, 1)), (1, 2), 3, True
 )
+# An image large enough for XLA's own gradient, and one for two positions of filters.
+LARGE = Case((2, 3, 13, 17), (2, 3, 2, 3), (1, 1), ((0, 1), (2, 0)), (1, 2), 1, True)
+SHORT = Case((2, 3, 7, 6), (5, 3, 1, 2), (2, 1), ((1, 2), (0, 1)), (1, 3), 1, True)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_products_are_those_of_the_definition(dtype):
     """Catches another padding, flip, group or type than those of the numpy version."""
     cases = CASES[::3] if dtype == "float64" else CASES[:5]
-    check_on(MODES["jax"], [*cases, SHARED_CHANNELS], dtype)
+    check_on(MODES["jax"], [*cases, SHARED_CHANNELS, LARGE, SHORT], dtype)
 
 
 def test_unknown_sizes_are_found_while_tracing():
