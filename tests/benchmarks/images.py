@@ -67,7 +67,7 @@ def ours(mode):
     train = pytensor.function(
         [inputs.input_var, targets], loss, updates=updates, mode=mode
     )
-    return lambda: np.asarray(train(x, y))
+    return lambda x=x, y=y: np.asarray(train(x, y))
 
 
 def ours_on_numba():
@@ -98,7 +98,7 @@ def pytorch():
         each.requires_grad_()
     optimizer = torch.optim.SGD(params, lr=RATE, momentum=MOMENTUM)
 
-    def step():
+    def step(x=x, y=y):
         optimizer.zero_grad()
         h = x
         for W, b in zip((first, second), biases[:2], strict=True):
