@@ -8,6 +8,7 @@ import numpy as np
 from pytensor.link.numba.dispatch import basic as numba_basic
 from pytensor.link.numba.dispatch.basic import register_funcify_default_op_cache_key
 
+from lasagne_next.dispatch.numba.planes import over_planes
 from lasagne_next.dispatch.numba.shapes import in_three_axes, make_shaping
 from lasagne_next.ops.pooling import (
     AveragePool,
@@ -25,7 +26,7 @@ __all__ = [
     "numba_funcify_max_pool_selection",
 ]
 
-CACHE_VERSION = 5  # raise when anything below changes
+CACHE_VERSION = 6  # raise when anything below changes
 
 
 def _counting(windows):
@@ -174,12 +175,14 @@ def numba_funcify_max_pool(op, node, **kwargs):
                                     top = value if is_larger else top
                                 inner[o] = top
 
+    run = over_planes(rows, node)
+
     @numba_basic.numba_njit
     def max_pool(x):
         planes = as_planes(x)
         d, h, w = counts(planes)
         out = np.full((planes.shape[0], d, h, w), -np.inf, dtype)
-        rows(planes, out)
+        run((planes, out))
         return from_planes(out, x.shape[0], x.shape[1])
 
     return max_pool, CACHE_VERSION
@@ -244,11 +247,13 @@ def numba_funcify_max_pool_gradient(op, node, **kwargs):
                                         is_top = source[i] == top
                                         target[i] = added if is_top else target[i]
 
+    run = over_planes(rows, node)
+
     @numba_basic.numba_njit
     def max_pool_gradient(x, pooled, values):
         planes = as_planes(x)
         sums = np.zeros(planes.shape, dtype)
-        rows(planes, as_planes(pooled), as_planes(values), sums)
+        run((planes, as_planes(pooled), as_planes(values), sums))
         return from_planes(sums, x.shape[0], x.shape[1])
 
     return max_pool_gradient, CACHE_VERSION
