@@ -1,5 +1,6 @@
 """The table and the drawing of a network, and expressions in words."""
 
+import pickle
 import re
 
 import numpy as np
@@ -17,6 +18,7 @@ from lasagne_next.layers import (
     InputLayer,
     Layer,
     MergeLayer,
+    copy_network,
     count_params,
 )
 from lasagne_next.random import RandomStream
@@ -202,6 +204,19 @@ def test_constants_and_leaves_of_ones_own_are_named():
     assert shown[2][1:] == ["b = mine", "(5,)", "5"]
     shown = rows(low_rank())
     assert shown[2][2] == "W = dot(leaf0, v)"
+
+
+def test_what_is_too_long_to_write_is_called_by_what_made_it():
+    """Catches formulas cut to dots, and names of what is short enough to be read."""
+    normed = expressions.WeightNorm(init=expressions.LowRank(2))
+    layer = DenseLayer((None, 7), 5, W=normed, b=None, name="l")
+    assert rows(layer)[1][2] == "W = WeightNorm(init=LowRank(rank=2))"
+    layer = DenseLayer((None, 7), 5, W=expressions.LowRank(2), b=None, name="l")
+    assert rows(layer)[1][2] == "W = dot(u, v)"
+    layer = DenseLayer((None, 7), 7, W=expressions.Orthogonal(), b=None, name="l")
+    assert rows(layer)[1][2] == "W = Orthogonal()"
+    copies = copy_network(layer), pickle.loads(pickle.dumps(layer))
+    assert [rows(each)[1][2] for each in copies] == ["W = Orthogonal()"] * 2
 
 
 def test_inputs_are_shown_where_the_network_branches():

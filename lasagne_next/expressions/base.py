@@ -159,7 +159,11 @@ class ParameterExpression:
         TensorVariable
             Of shape `shape`.
         """
-        return self.express(**self._make_leaves(tuple(shape), name))
+        expression = self.express(**self._make_leaves(tuple(shape), name))
+        if expression.owner is not None:
+            # A text, because copies and files hold it, too.
+            expression.tag.made_by = self._in_short()
+        return expression
 
     def _make_leaves(self, shape, name):
         self.check_shape(shape)
@@ -376,12 +380,32 @@ class ParameterExpression:
         return 0
 
     def __repr__(self):
-        names = [
-            name
+        return self._write(self._arguments(), repr)
+
+    def _in_short(self):
+        """Write the expression with the arguments that are not the usual ones."""
+        signature = inspect.signature(type(self)).parameters
+        unusual = {
+            name: value
+            for name, value in self._arguments().items()
+            if _short(value) != _short(signature[name].default)
+        }
+        return self._write(unusual, lambda inner: inner._in_short())
+
+    def _arguments(self):
+        return {
+            name: getattr(self, name, None)
             for name, parameter in inspect.signature(type(self)).parameters.items()
             if parameter.kind is not parameter.VAR_KEYWORD
-        ]
-        shown = (f"{name}={_short(getattr(self, name, None))}" for name in names)
+        }
+
+    def _write(self, arguments, write_inner):
+        shown = (
+            f"{name}={write_inner(value)}"
+            if isinstance(value, ParameterExpression)
+            else f"{name}={_short(value)}"
+            for name, value in arguments.items()
+        )
         return f"{type(self).__name__}({', '.join(shown)})"
 
 

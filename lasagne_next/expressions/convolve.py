@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import pytensor.tensor as pt
 from pytensor.graph.basic import Variable
+from pytensor.graph.traversal import ancestors
 from pytensor.scalar import basic as scalar
 from pytensor.tensor.elemwise import DimShuffle, Elemwise
 from pytensor.tensor.shape import Reshape, SpecifyShape
@@ -46,6 +47,7 @@ def convolve(
     * low rank: a matrix product of SHAPE (filters, channels * positions), reshaped, as
       ``pt.tensordot(u, v, 1)`` or ``LowRank(rank)`` make it: a convolution to as many
       maps as the rank, and a mix of these;
+    * these with one factor for each filter, or for all;
     * separable filters of two axes: ``pt.tensordot(u, v, 1).transpose(0, 2, 1, 3)`` of
       u, SHAPE (filters, rows, rank), and v, SHAPE (rank, channels, columns), or
       ``u * v`` of SHAPE (filters, 1, rows, 1) and (1, channels, 1, columns), or of
@@ -206,12 +208,28 @@ def _factors(W, num_groups):
     found = None
     if isinstance(node.op, Elemwise) and isinstance(node.op.scalar_op, scalar.Mul):
         found = _outer_product(node, static_shape(W), num_groups)
+        found = found or _scaled(node, static_shape(W), num_groups)
     elif num_groups == 1 and isinstance(node.op, Reshape):
         found = _low_rank(node.inputs[0], static_shape(W))
     elif num_groups == 1 and isinstance(node.op, DimShuffle):
         found = _separable(node, static_shape(W))
     same_type = found and all(factor.dtype == W.dtype for _, factor in found)
     return found if same_type else None
+
+
+def _scaled(node, shape, num_groups):
+    """Scale the last step where each of the filters is scaled, as by their norms."""
+    if len(node.inputs) != 2:
+        return None
+    for inner, scale in (node.inputs, node.inputs[::-1]):
+        count, *others = static_shape(scale)
+        if count in (1, shape[0]) and set(others) == {1}:
+            # Filters that the scale is computed from are written out in any case.
+            found = None if inner in ancestors([scale]) else _factors(inner, num_groups)
+            if found is not None:
+                first, (axes, last) = found
+                return [first, (axes, last * scale)]
+    return None
 
 
 def _halves(matrix, rows):

@@ -20,7 +20,7 @@ from pytensor.tensor.subtensor import (
 
 from lasagne_next.expressions.markers import _Mark
 
-__all__ = ["describe_expression"]
+__all__ = ["GAP", "describe_expression", "shorten"]
 
 _INFIX = {
     "Add": ("+", 2),
@@ -48,7 +48,7 @@ _NAMES = {
 }
 _INVISIBLE = (SpecifyShape, TensorFromScalar, ScalarFromTensor, _Mark)
 _DEEPEST = 60
-_GAP = "..."
+GAP = "..."
 
 
 def describe_expression(variable, names=None, max_length=80):
@@ -82,7 +82,7 @@ def describe_expression(variable, names=None, max_length=80):
     'dot(<(3, 3)>, exp(transpose(<(3, 3)>))) * (v - 1)'
     """
     names = names or {}
-    text = _GAP
+    text = GAP
     for depth in range(1, _DEEPEST + 1):
         longer, _ = _Writer(variable, names)(variable, depth)
         if len(longer) > max_length:
@@ -96,7 +96,7 @@ def describe_expression(variable, names=None, max_length=80):
 
 def shorten(text, max_length):
     """Shorten a text, whatever it means."""
-    return text if len(text) <= max_length else text[: max_length - 3] + _GAP
+    return text if len(text) <= max_length else text[: max_length - 3] + GAP
 
 
 class _Writer:
@@ -123,7 +123,7 @@ class _Writer:
         if isinstance(op, _INVISIBLE) or _only_broadcasts(op):
             return self(variable.owner.inputs[0], depth)
         if depth == 0:
-            return _GAP, _ATOM
+            return GAP, _ATOM
         text, binding = self._write_node(variable.owner, depth - 1)
         is_default = op.default_output in (variable.index, None)
         if len(variable.owner.outputs) > 1 and not (

@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 
 from lasagne_next.params.shapes import static_shape
-from lasagne_next.summary.expressions import describe_expression, shorten
+from lasagne_next.summary.expressions import GAP, describe_expression, shorten
 from lasagne_next.summary.network import count_numbers, gather_facts
 
 __all__ = ["summarize"]
@@ -121,6 +121,9 @@ def _param_cells(each, layer_label, names):
         if known is not None:
             return f"{each.label} = {shorten(known, room)}"
         shown = describe_expression(each.param, ChainMap(own, names), room)
+        made_by = getattr(each.param.tag, "made_by", None)
+        if made_by is not None and (GAP in shown or "<constant" in shown):
+            shown = shorten(made_by, room)
         return f"{each.label} = {shown}"
 
     return {

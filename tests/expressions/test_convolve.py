@@ -38,6 +38,10 @@ def three_factors():
     return matrix.reshape((40, 32, 3, 4))
 
 
+def scaled():
+    return low_rank() * shared(40, 1, 1, 1)
+
+
 def separable():
     return pt.tensordot(shared(40, 3, 2), shared(2, 32, 5), 1).transpose(0, 2, 1, 3)
 
@@ -52,6 +56,7 @@ def depthwise():
 
 CASES = {
     "low rank": (low_rank, {"stride": (2, 1), "pad": "same", "dilation": (1, 2)}),
+    "scaled": (scaled, {"pad": 1}),
     "three factors": (three_factors, {"pad": 1}),
     "separable": (
         separable,
@@ -86,12 +91,25 @@ def test_two_convolutions_are_one_with_the_whole_filters(weight, options):
     [
         pt.tensordot(shared(8, 6), shared(6, 4, 3, 3), 1),
         pt.tensordot(shared(40, 30), shared(30, 32, 1, 1), 1),
+        pt.tensordot(shared(40, 2), shared(2, 32, 3, 3), 1) * shared(1, 32, 1, 1),
+        expressions.WeightNorm(init=expressions.LowRank(2)).express(
+            pt.tensordot(shared(40, 2), shared(2, 32, 3, 3), 1), shared(40, 1, 1, 1)
+        ),
         shared(40, 32, 3, 3) * 2,
         shared(40, 32, 3, 1) * shared(1, 32, 1, 3),
         shared(40, 32 * 9).reshape((40, 32, 3, 3)),
         pt.tensordot(shared(3, 40, 2), shared(2, 32, 3), 1).transpose(1, 2, 0, 3),
     ],
-    ids=["small", "thick", "scaled", "not outer", "no product", "other axes"],
+    ids=[
+        "small",
+        "thick",
+        "channels scaled",
+        "written for its norms",
+        "scaled",
+        "not outer",
+        "no product",
+        "other axes",
+    ],
 )
 def test_other_filters_stay_whole(W):
     """Catches a structure that is seen where there is none, or does not pay."""
