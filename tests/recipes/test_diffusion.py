@@ -8,7 +8,7 @@ from recipes.data.mixtures import RING, TWO
 from recipes.diffusion import denoiser, noise_levels, scales, score
 from tests.recipes.running import check_files, failed, measured, run, smoke_runs
 
-NAMES = ("score", "noise_levels", "samplers", "scales", "digits", "unet")
+NAMES = ("score", "noise_levels", "samplers", "scales", "digits", "unet", "bounds")
 small = smoke_runs("diffusion")
 
 # What is exact, however short the run.
@@ -44,6 +44,13 @@ EXACT = {
     ),
     "digits": ("normal: share read with certainty",),
     "unet": ("parameters, U-Net : dense network",),
+    "bounds": (
+        "cost of a step, by samples",
+        "field, known variance: least gap",
+        "field, fitted variance: least gap",
+        "field, 200 layers, fitted variance: gap",
+        "gap, 800 : 200 layers",
+    ),
 }
 # What does not come true, as the recipes say.
 UNTRUE = {}
