@@ -19,7 +19,7 @@ QUICK = pytensor.compile.mode.FAST_COMPILE.excluding(
     "local_mul_canonizer", "local_add_canonizer"
 )
 
-collect_ignore = ["_build", "conf.py", "weight_pictures.py"]
+collect_ignore = ["_build", "benchmark_table.py", "conf.py", "weight_pictures.py"]
 if importlib.util.find_spec("jax") is None:
     collect_ignore.append("user/backends.rst")
 
