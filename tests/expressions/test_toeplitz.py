@@ -12,7 +12,7 @@ from lasagne_next.expressions.linear_maps import Circulant, Toeplitz
 from lasagne_next.expressions.recognition import recognise
 from lasagne_next.ops import CircularConvolution
 from lasagne_next.params import collect_shared_vars
-from tests.backends import compile_on
+from tests.backends import MODES, compile_on
 
 MAPS = {
     "circulant": (Circulant, (5, 5), 5),
@@ -77,6 +77,25 @@ def test_it_pays_for_large_matrices_only(spec):
         W = settle(getattr(expressions, spec)()((size, size)))
         x = pt.tensor("x", shape=(rows, size), dtype=W.dtype)
         assert transforms(expressions.dot(x, W)) is pays, (size, rows)
+
+
+@pytest.mark.parametrize("backend", ["python", "jax"])
+def test_sizes_that_no_type_states_follow_from_the_table(backend):
+    """Catches a length that is looked for in the vector, or in the rows, only."""
+    if backend not in MODES:
+        pytest.importorskip("jax")
+    rng = np.random.default_rng(4)
+    c = pytensor.shared(rng.normal(size=699))  # of unknown length, as its type says
+    places = np.arange(400) - np.arange(300)[:, None] + 299
+    x, other = pt.matrix("x", dtype="float64"), rng.normal(size=(3, 300))
+    y = expressions.dot(x, c[places])
+    assert transforms(y)
+    run = compile_on(MODES[backend], [x], [y, pytensor.grad(y[:, 0].sum(), c)])
+    product, gradient = run(other)
+    np.testing.assert_allclose(product, other @ c.get_value()[places], atol=1e-10)
+    wanted = np.zeros(699)
+    wanted[places[:, 0]] = other.sum(axis=0)
+    np.testing.assert_allclose(gradient, wanted, atol=1e-10)
 
 
 @pytest.mark.parametrize("rows", [None, 3], ids=["unknown", "known"])

@@ -80,8 +80,8 @@ class Toeplitz(_Diagonals):
     def apply(self, x):
         n, m = self.shape
         dtype = upcast(x.dtype, self.c.dtype)
-        c = _lengthened(self.c.astype(dtype), self._length)
-        x = _lengthened(x.astype(dtype), self._length)
+        c = _lengthened(self.c.astype(dtype), n + m - 1, self._length)
+        x = _lengthened(x.astype(dtype), n, self._length)
         return convolve_circularly(x, c)[:, n - 1 : n - 1 + m]  # (rows, m)
 
     def transpose(self):
@@ -96,9 +96,10 @@ class Toeplitz(_Diagonals):
         return np.arange(m) - np.arange(n)[:, None] + n - 1
 
 
-def _lengthened(x, length):
-    """Put zeros behind the numbers of the last axis."""
-    missing = length - x.type.shape[-1]
+def _lengthened(x, size, length):
+    """Put zeros behind the numbers of the last axis, whose size is known by others."""
+    if x.type.shape[-1] is None:
+        x = pt.specify_shape(x, (*x.type.shape[:-1], size))
     leading = [num_rows(x)] if x.ndim == 2 else []
-    zeros = pt.zeros((*leading, missing), dtype=x.dtype)
+    zeros = pt.zeros((*leading, length - size), dtype=x.dtype)
     return pt.concatenate([x, zeros], axis=-1)
