@@ -10,8 +10,10 @@ __all__ = ["bounded", "choose", "step_before"]
 def step_before(sequence, init, backwards):
     """Return for each step what the sequence was at the step read before it."""
     if backwards:
-        return jnp.concatenate([sequence[1:], init[None]])
-    return jnp.concatenate([init[None], sequence[:-1]])
+        shifted = jnp.concatenate([sequence[1:], init[None]])
+    else:
+        shifted = jnp.concatenate([init[None], sequence[:-1]])
+    return shifted[: len(sequence)]  # not even the first if there is no step
 
 
 def bounded(x, bound):

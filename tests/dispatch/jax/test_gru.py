@@ -20,11 +20,11 @@ CASES = [
 
 @pytest.mark.parametrize(("options", "clip", "dtype"), CASES)
 def test_it_computes_what_numpy_does(options, clip, dtype):
-    """Catches a step that reads its neighbour on the wrong side."""
+    """Catches a step that reads its neighbour on the wrong side, or has none."""
     graph = with_gradients(gru_sequence, options, dtype, gates=3, grad_clipping=clip)
     wanted = pytensor.function(*graph, mode=pytensor.compile.mode.Mode("py", None))
     run = compile_on(MODES["jax"], *graph)
-    for size in SIZES[:2]:
+    for size in [*SIZES[:2], (0, 2, 3)]:
         arrays = values(size, options, dtype, gates=3)
         for value, other in zip(run(*arrays), wanted(*arrays), strict=True):
             assert value.dtype == dtype
