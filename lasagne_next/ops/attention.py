@@ -61,6 +61,22 @@ class _Masked(Op):
             for letter, sizes in found.items()
         }
 
+    def check_sizes(self, shapes):
+        """Raise ValueError unless shapes of arrays fit, all operands in their order."""
+        query, key, value, *others = shapes
+        scores = (*query[:3], key[2])
+        fits = key == (*query[:2], key[2], query[3]) and value[:3] == key[:3]
+        if self.masked:
+            *others, mask = others
+            pairs = zip(mask, scores, strict=True)
+            fits = fits and all(size in (1, wanted) for size, wanted in pairs)
+        for cotangent in others:
+            fits = fits and cotangent == (*query[:3], value[3])
+        if not fits:
+            raise ValueError(
+                f"{type(self).__name__}: the sizes of the operands do not fit."
+            )
+
 
 _WORDS = ("examples", "heads", "queries", "keys", "features of a key", "features")
 
@@ -101,6 +117,7 @@ class Attention(_Masked):
 
     def perform(self, node, inputs, output_storage):
         """Compute with numpy."""
+        self.check_sizes([each.shape for each in inputs])
         query, key, value, *mask = inputs
         weights = _weights(query, key, mask)
         output_storage[0][0] = weights @ value
@@ -151,6 +168,7 @@ class AttentionGradient(_Masked):
 
     def perform(self, node, inputs, output_storage):
         """Compute with numpy."""
+        self.check_sizes([each.shape for each in inputs])
         query, key, value, cotangent, *mask = inputs
         weights = _weights(query, key, mask)
         d_weights = cotangent @ value.swapaxes(2, 3)

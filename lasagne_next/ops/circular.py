@@ -13,10 +13,21 @@ from lasagne_next.ops.sequences import check_operand, common_size
 __all__ = ["CircularConvolution", "CircularCorrelation", "convolve_circularly"]
 
 
-def convolve_rows(x, c, workers=None):
-    """Convolve the rows of an array with a vector, of the same type."""
+def check_lengths(x, c):
+    """Raise ValueError unless the rows of an array are as long as a vector."""
     if x.shape[1] != c.shape[0]:
         raise ValueError("CircularConvolution: the lengths of x and c differ.")
+
+
+def check_shapes(x, y):
+    """Raise ValueError unless the shapes of two arrays are the same."""
+    if x.shape != y.shape:
+        raise ValueError("CircularCorrelation: the shapes of x and y differ.")
+
+
+def convolve_rows(x, c, workers=None):
+    """Convolve the rows of an array with a vector, of the same type."""
+    check_lengths(x, c)
     spectrum = scipy.fft.rfft(x, workers=workers)  # (rows, n // 2 + 1)
     spectrum *= scipy.fft.rfft(c)
     return scipy.fft.irfft(
@@ -26,8 +37,7 @@ def convolve_rows(x, c, workers=None):
 
 def correlate_rows(x, y, workers=None):
     """Correlate the rows of two arrays of the same type, and sum over the rows."""
-    if x.shape != y.shape:
-        raise ValueError("CircularCorrelation: the shapes of x and y differ.")
+    check_shapes(x, y)
     spectrum = scipy.fft.rfft(x, workers=workers).conj()  # (rows, n // 2 + 1)
     spectrum *= scipy.fft.rfft(y, workers=workers)
     return scipy.fft.irfft(spectrum.sum(axis=0), x.shape[1])  # (n,)

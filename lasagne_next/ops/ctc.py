@@ -89,6 +89,7 @@ class CTC(Op):
     def perform(self, node, inputs, output_storage):
         """Run forth and back with numpy, all rows at once."""
         logs, labels, steps, counts = inputs
+        check_rows(logs, labels, steps, counts)
         states = _States(labels, counts, self.blank, logs.shape[2])
         ahead, total = states.run_forward(logs, steps)
         given = states.run_back(logs, steps, ahead)
@@ -108,6 +109,12 @@ class CTC(Op):
         else:
             first = to_total[None, :, None] * outputs[1]
         return [first, *[disconnected_type() for _ in range(3)]]
+
+
+def check_rows(logs, labels, steps, counts):
+    """Raise ValueError unless arrays have the same number of rows."""
+    if not logs.shape[1] == len(labels) == len(steps) == len(counts):
+        raise ValueError("CTC: the sizes of the operands do not fit.")
 
 
 class _States:

@@ -11,6 +11,7 @@ from pytensor.tensor.type import tensor
 
 from lasagne_next.ops import gru_steps
 from lasagne_next.ops.sequences import (
+    check_mask,
     check_operand,
     clip_array,
     common_size,
@@ -112,6 +113,7 @@ class GRUSequence(_GRU):
         units = weight.shape[0]
         if not width == weight.shape[1] == 3 * units or hid.shape != (rows, units):
             raise ValueError("GRUSequence: the sizes of the operands do not fit.")
+        check_mask("GRUSequence", mask[0] if self.masked else None, steps, rows)
         hidden = np.empty((steps, rows, units), projected.dtype)
         gates = np.empty((steps, rows, 4 * units), projected.dtype)
         for t in order(steps, self.backwards):

@@ -11,6 +11,7 @@ from pytensor.tensor.type import tensor
 
 from lasagne_next.ops import lstm_steps
 from lasagne_next.ops.sequences import (
+    check_mask,
     check_operand,
     clip_array,
     common_size,
@@ -119,6 +120,7 @@ class LSTMSequence(_LSTM):
         steps, rows, width = projected.shape
         if width != weight.shape[1] or width != 4 * weight.shape[0]:
             raise ValueError("LSTMSequence: the sizes of the operands do not fit.")
+        check_mask("LSTMSequence", mask, steps, rows)
         units = width // 4
         hidden, cells = (
             np.empty((steps, rows, units), projected.dtype) for _ in range(2)

@@ -9,6 +9,7 @@ from pytensor.gradient import DisconnectedType, disconnected_type
 from pytensor.graph.replace import clone_replace
 
 __all__ = [
+    "check_mask",
     "check_operand",
     "clip_array",
     "common_size",
@@ -34,6 +35,15 @@ def check_operand(who, name, operand, ndim, dtype):
         raise TypeError(
             f"{who}: {name} must be of type {wanted}, got {operand!r} of "
             f"{operand.dtype}. Cast it first."
+        )
+
+
+def check_mask(who, mask, steps, rows):
+    """Raise ValueError unless an array, if there is one, has SHAPE (steps, rows)."""
+    if mask is not None and mask.shape != (steps, rows):
+        raise ValueError(
+            f"{who}: the mask must have the shape {(steps, rows)}, got {mask.shape}: "
+            "the sizes of the operands do not fit."
         )
 
 

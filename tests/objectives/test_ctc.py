@@ -60,7 +60,7 @@ def test_it_is_the_sum_over_all_paths():
 
 @pytest.mark.parametrize("backend", ["numba", "jax"])
 def test_other_backends_compute_the_same(backend):
-    """Catches sizes that a backend cannot trace, and double precision inside."""
+    """Catches sizes that cannot be traced, double precision, and lost numbers."""
     if backend not in MODES:
         pytest.importorskip("jax")
     x = logits("float32")
@@ -70,6 +70,16 @@ def test_other_backends_compute_the_same(backend):
     for value, other in zip(run(*arrays), python(*arrays), strict=True):
         assert value.dtype == other.dtype == "float32"
         np.testing.assert_allclose(value, other, atol=1e-5)
+    # No kernel may look for labels behind the last one, or before the first.
+    for counts in (COUNTS + 90, COUNTS - 4):
+        loss, gradient = run(x, FILLED, STEPS, counts)
+        assert np.isposinf(loss).all()
+        assert not np.any(gradient)
+    with pytest.raises(ValueError, match="CTC: the sizes of the operands do not fit"):
+        run(x, FILLED[:3], STEPS, COUNTS)
+    x[:2, 1], x[3:5, 2, 1] = np.nan, np.nan
+    lost = np.isnan(run(x, FILLED, STEPS, COUNTS)[0]).tolist()
+    assert lost == [True, True, False, True, True, False, False]
 
 
 def test_lengths_may_be_masks_or_left_out():

@@ -117,6 +117,24 @@ def test_operands_that_do_not_fit_are_refused(error, message, shapes):
         attention(*operands)
 
 
+def test_sizes_of_arrays_that_do_not_fit_are_refused():
+    """Catches one example, one head or one row of a mask that is repeated silently."""
+    inputs, outputs = with_gradients(True)
+    run = pytensor.function(inputs, outputs, mode=MODE)
+    arrays = values((2, 3, 5, 7, 3, 4), True)
+    for index, wrong in [(0, np.s_[:1]), (1, np.s_[:, :1]), (2, np.s_[:, :, :1])]:
+        misfit = [x[wrong] if i == index else x for i, x in enumerate(arrays)]
+        with pytest.raises(ValueError, match="Attention: the sizes of the operands"):
+            run(*misfit)
+    single = [each[:1] for each in arrays[:3]]
+    with pytest.raises(ValueError, match="Attention: the sizes of the operands"):
+        run(*single, arrays[3])
+    inputs = [*inputs[:3], pt.tensor4("cotangent", dtype="float64")]
+    run = pytensor.function(inputs, AttentionGradient(False)(*inputs), mode=MODE)
+    with pytest.raises(ValueError, match="AttentionGradient: the sizes"):
+        run(*arrays[:3], arrays[2])
+
+
 def test_other_types_are_refused():
     """Catches a kernel that reads single precision as double."""
     query, key, value = variables(False, "float32")

@@ -132,6 +132,16 @@ def test_operands_that_do_not_fit_are_refused(error, message, shapes):
         gru_sequence(*operands(**shapes))
 
 
+def test_a_mask_of_another_shape_is_refused():
+    """Catches a mask that is repeated, or read beyond its end."""
+    inputs = variables(ALL, gates=3)
+    run = pytensor.function(inputs, call(gru_sequence, inputs, ALL), mode=MODE)
+    *arrays, mask = values((5, 2, 3), ALL, gates=3)
+    for wrong in (mask[:, :1], mask[:4], np.ones((6, 2), "int8")):
+        with pytest.raises(ValueError, match=r"mask must have the shape \(5, 2\), got"):
+            run(*arrays, wrong)
+
+
 def test_other_types_are_refused():
     """Catches a kernel that reads whole numbers as if they were real."""
     with pytest.raises(TypeError, match="projected must be of type float32 or float64"):

@@ -27,7 +27,10 @@ def _weights(query, key, mask):
 def jax_funcify_attention(op, **kwargs):
     """Return a function of queries, keys, values and the mask."""
 
-    def attention(query, key, value, mask=None):
+    def attention(*operands):
+        op.check_sizes([each.shape for each in operands])
+        query, key, value, *mask = operands
+        mask = mask[0] if mask else None
         return jnp.einsum("bhqk,bhke->bhqe", _weights(query, key, mask), value)
 
     return attention
@@ -37,7 +40,10 @@ def jax_funcify_attention(op, **kwargs):
 def jax_funcify_attention_gradient(op, **kwargs):
     """Return a function of queries, keys, values, the cotangent and the mask."""
 
-    def attention_gradient(query, key, value, cotangent, mask=None):
+    def attention_gradient(*operands):
+        op.check_sizes([each.shape for each in operands])
+        query, key, value, cotangent, *mask = operands
+        mask = mask[0] if mask else None
         weights = _weights(query, key, mask)
         d_weights = jnp.einsum("bhqe,bhke->bhqk", cotangent, value)
         inner = (weights * d_weights).sum(axis=3, keepdims=True)

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from pytensor.link.jax.dispatch.basic import jax_funcify
 
-from lasagne_next.ops.ctc import CTC
+from lasagne_next.ops.ctc import CTC, check_rows
 
 __all__ = ["jax_funcify_ctc"]
 
@@ -16,6 +16,7 @@ def jax_funcify_ctc(op, **kwargs):
     """Return a function of logarithms, labels, and how many there are."""
 
     def ctc(logs, labels, steps, counts):
+        check_rows(logs, labels, steps, counts)
         time, rows, num_classes = logs.shape
         blank, number = op.blank % num_classes, 2 * labels.shape[1] + 1
         nothing = jnp.asarray(-jnp.inf, logs.dtype)

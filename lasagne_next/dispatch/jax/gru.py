@@ -12,6 +12,7 @@ from pytensor.link.jax.dispatch.basic import jax_funcify
 
 from lasagne_next.dispatch.jax.sequences import bounded, choose, step_before
 from lasagne_next.ops.gru import GRUSequence, GRUSequenceGradient
+from lasagne_next.ops.sequences import check_mask
 
 __all__ = ["jax_funcify_gru", "jax_funcify_gru_gradient"]
 
@@ -21,6 +22,8 @@ def jax_funcify_gru(op, **kwargs):
     """Return a function of the projection, the weight, the state and the mask."""
 
     def gru(projected, weight, hid_init, mask=None):
+        check_mask("GRUSequence", mask, *projected.shape[:2])
+
         def step(hid, inputs):
             added, keep = inputs
             u, r, c = jnp.split(added, 3, axis=1)

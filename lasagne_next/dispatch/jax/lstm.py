@@ -12,6 +12,7 @@ from pytensor.link.jax.dispatch.basic import jax_funcify
 
 from lasagne_next.dispatch.jax.sequences import bounded, choose, step_before
 from lasagne_next.ops.lstm import LSTMSequence, LSTMSequenceGradient
+from lasagne_next.ops.sequences import check_mask
 
 __all__ = ["jax_funcify_lstm", "jax_funcify_lstm_gradient"]
 
@@ -22,6 +23,7 @@ def jax_funcify_lstm(op, **kwargs):
 
     def lstm(projected, weight, cell_init, hid_init, *rest):
         peepholes, mask, _ = op.optional(rest)
+        check_mask("LSTMSequence", mask, *projected.shape[:2])
 
         def step(state, inputs):
             hid, cell = state

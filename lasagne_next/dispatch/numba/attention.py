@@ -29,7 +29,7 @@ from lasagne_next.ops.attention import Attention, AttentionGradient
 
 __all__ = ["numba_funcify_attention", "numba_funcify_attention_gradient"]
 
-CACHE_VERSION = 1  # raise when anything below changes
+CACHE_VERSION = 2  # raise when anything below changes
 
 BLOCK = 64  # queries that are looked at together
 LANES = 32  # largest numbers of a row that are kept side by side
@@ -107,13 +107,14 @@ def _make_parts(dtype):
             largest = max(largest, best[lane])
         for key in range(whole, keys):
             largest = max(largest, scores[key])
-        if largest == lowest:
+        total = nothing
+        if largest == lowest:  # nothing counts, but what is no number stays
             for key in range(keys):
-                scores[key] = nothing
-            return nothing
+                scores[key] = nothing if scores[key] == lowest else scores[key]
+                total += scores[key]
+            return total
         for key in range(keys):
             scores[key] = exp(scores[key] - largest)
-        total = nothing
         for key in range(keys):
             total += scores[key]
         return total

@@ -13,7 +13,7 @@ from lasagne_next.ops.ctc import CTC
 
 __all__ = ["numba_funcify_ctc"]
 
-CACHE_VERSION = 1  # raise when anything below changes
+CACHE_VERSION = 2  # raise when anything below changes
 
 
 @register_funcify_default_op_cache_key(CTC)
@@ -29,7 +29,7 @@ def numba_funcify_ctc(op, node, **kwargs):
         largest = x if x > y else y
         largest = largest if largest > z else z
         if largest == nothing:
-            return nothing
+            return x + y + z  # nothing, or no number
         total = exp(x - largest) + exp(y - largest) + exp(z - largest)
         return largest + log(total)
 
@@ -69,6 +69,9 @@ def numba_funcify_ctc(op, node, **kwargs):
         total = scale + sum_of_logs(now[number - 1], before, nothing)
         if total == nothing:
             return total
+        if total != total:
+            given[: max(steps, 0)] = total
+            return total
         now[:] = nothing
         now[max(number - 2, 0) :] = zero
         for t in range(steps - 1, -1, -1):
@@ -94,11 +97,16 @@ def numba_funcify_ctc(op, node, **kwargs):
     @numba_njit
     def ctc(logs, labels, steps, counts):
         time, rows, num_classes = logs.shape
+        if not (labels.shape[0] == steps.size == counts.size == rows):
+            raise ValueError("CTC: the sizes of the operands do not fit.")
         total, given = np.empty(rows, dtype), np.zeros(logs.shape, dtype)
         most = 2 * labels.shape[1] + 1
         ahead = np.empty((time, most), dtype)
         now, new = np.empty(most, dtype), np.empty(most, dtype)
         for b in range(rows):
+            if counts[b] < 0 or counts[b] > labels.shape[1]:
+                total[b] = nothing
+                continue
             number = 2 * counts[b] + 1
             total[b] = one_row(
                 logs[:, b],

@@ -56,7 +56,7 @@ from lasagne_next.ops.gru import GRUSequence, GRUSequenceGradient
 
 __all__ = ["numba_funcify_gru", "numba_funcify_gru_gradient"]
 
-CACHE_VERSION = 2  # raise when anything below changes
+CACHE_VERSION = 3  # raise when anything below changes
 
 D_PRODUCTS = NEXT  # a place in the table of arguments, besides those of any sequence
 
@@ -234,12 +234,14 @@ def numba_funcify_gru(op, node, **kwargs):
         steps, rows, width = projected.shape
         units = weight.shape[0]
         fits = width == 3 * units and weight.shape[1] == width
-        if not (fits and hid_init.shape == (rows, units)):
-            raise ValueError("GRUSequence: the sizes of the operands do not fit.")
+        fits = fits and hid_init.shape == (rows, units)
         if masked:
             mask = np.ascontiguousarray(rest[0])
+            fits = fits and mask.shape == (steps, rows)
         else:
             mask = np.empty((0, 0), np.bool_)
+        if not fits:
+            raise ValueError("GRUSequence: the sizes of the operands do not fit.")
         hidden = np.empty((steps, rows, units), dtype)
         gates = np.empty((steps, rows, 4 * units), dtype)
         if hidden.size:
@@ -274,10 +276,16 @@ def numba_funcify_gru_gradient(op, node, **kwargs):
     @numba_njit
     def gru_gradient(weight, hid_init, hidden, gates, to_hidden, *rest):
         steps, rows, units = hidden.shape
+        fits = weight.shape == (units, 3 * units) and hid_init.shape == (rows, units)
+        fits = fits and gates.shape == (steps, rows, 4 * units)
+        fits = fits and to_hidden.shape == hidden.shape
         if masked:
             mask = np.ascontiguousarray(rest[0])
+            fits = fits and mask.shape == (steps, rows)
         else:
             mask = np.empty((0, 0), np.bool_)
+        if not fits:
+            raise ValueError("GRUSequenceGradient: the sizes do not fit.")
         d = np.empty((steps, rows, 3 * units), dtype)
         d_weight = np.zeros((units, 3 * units), dtype)
         packed = pack(weight.T)

@@ -56,7 +56,7 @@ from lasagne_next.ops.lstm import LSTMSequence, LSTMSequenceGradient
 
 __all__ = ["numba_funcify_lstm", "numba_funcify_lstm_gradient"]
 
-CACHE_VERSION = 4  # raise when anything below changes
+CACHE_VERSION = 5  # raise when anything below changes
 
 # Places in the table of arguments, besides those of any sequence.
 CELL_INIT, PEEPHOLES, CELLS = range(NEXT, NEXT + 3)
@@ -285,16 +285,19 @@ def numba_funcify_lstm(op, node, **kwargs):
         units = weight.shape[0]
         fits = width == 4 * units and weight.shape[1] == width
         fits = fits and cell_init.shape == (rows, units)
-        if not (fits and hid_init.shape == (rows, units)):
-            raise ValueError("LSTMSequence: the sizes of the operands do not fit.")
+        fits = fits and hid_init.shape == (rows, units)
         if peepholes:
             peephole = np.ascontiguousarray(rest[0])
+            fits = fits and peephole.shape == (3, units)
         else:
             peephole = np.empty((0, 0), dtype)
         if masked:
             mask = np.ascontiguousarray(rest[-1])
+            fits = fits and mask.shape == (steps, rows)
         else:
             mask = np.empty((0, 0), np.bool_)
+        if not fits:
+            raise ValueError("LSTMSequence: the sizes of the operands do not fit.")
         hidden = np.empty((steps, rows, units), dtype)
         cells = np.empty((steps, rows, units), dtype)
         gates = np.empty((steps, rows, width), dtype)
@@ -336,18 +339,28 @@ def numba_funcify_lstm_gradient(op, node, **kwargs):
     @numba_njit
     def lstm_gradient(weight, cell_init, hid_init, hidden, cells, gates, to_h, *rest):
         steps, rows, units = hidden.shape
+        states = (rows, units)
+        fits = weight.shape == (units, 4 * units) and hid_init.shape == states
+        fits = fits and cell_init.shape == states and cells.shape == hidden.shape
+        fits = fits and gates.shape == (steps, rows, 4 * units)
+        fits = fits and to_h.shape == hidden.shape
         if peepholes:
             peephole = np.ascontiguousarray(rest[0])
+            fits = fits and peephole.shape == (3, units)
         else:
             peephole = np.empty((0, 0), dtype)
         if masked:
             mask = np.ascontiguousarray(rest[1 if peepholes else 0])
+            fits = fits and mask.shape == (steps, rows)
         else:
             mask = np.empty((0, 0), np.bool_)
         if cell_used:
             dc = unit_stride(rest[-1], size)
+            fits = fits and dc.shape == hidden.shape
         else:
             dc = np.empty((0, 0, 0), dtype)
+        if not fits:
+            raise ValueError("LSTMSequenceGradient: the sizes do not fit.")
         d = np.empty((steps, rows, 4 * units), dtype)
         d_weight = np.zeros((units, 4 * units), dtype)
         d_cell = np.zeros((rows, units), dtype)

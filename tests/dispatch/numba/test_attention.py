@@ -15,7 +15,7 @@ CASES = [
 
 @pytest.mark.parametrize(("masked", "dtype"), CASES)
 def test_it_computes_what_numpy_does(masked, dtype):
-    """Catches queries and keys at the edge of a block, threads, a mask left out."""
+    """Catches keys at the edge of a block, threads, a mask left out, NaNs lost."""
     graph = with_gradients(masked, dtype)
     wanted = pytensor.function(*graph, mode=pytensor.compile.mode.Mode("py", None))
     run = compile_on(MODES["numba"], *graph)
@@ -27,5 +27,10 @@ def test_it_computes_what_numpy_does(masked, dtype):
             scale = abs(other).max(initial=1)
             np.testing.assert_allclose(value, other, atol=tolerance * scale)
     arrays = values(SIZES[0], masked, dtype)
+    arrays[0] = arrays[0].copy()
+    arrays[0][:, 1, 0] = np.nan  # all scores of a query
+    for value, other in zip(run(*arrays), wanted(*arrays), strict=True):
+        np.testing.assert_array_equal(np.isnan(value), np.isnan(other))
+        assert np.isnan(value).any()
     with pytest.raises(ValueError, match="the sizes of the operands do not fit"):
         run(*arrays[:1], arrays[1][:, :, 1:], *arrays[2:])

@@ -32,3 +32,7 @@ def test_it_computes_what_numpy_does(options, clip, dtype):
             np.testing.assert_allclose(value, other, atol=tolerance * scale)
     with pytest.raises(ValueError, match="the sizes of the operands do not fit"):
         run(*arrays[:2], arrays[2][:, :2], *arrays[3:])
+    arrays = values(SIZES[0], options, dtype, gates=3)
+    for index in range(3, len(arrays)):  # the mask
+        with pytest.raises(ValueError, match="the sizes of the operands do not fit"):
+            run(*arrays[:index], arrays[index][:, :1], *arrays[index + 1 :])

@@ -35,6 +35,10 @@ def test_it_computes_what_numpy_does(options, clip, dtype):
             np.testing.assert_allclose(value, other, atol=tolerance * scale)
     with pytest.raises(ValueError, match="the sizes of the operands do not fit"):
         run(*arrays[:2], arrays[2][:, :2], *arrays[3:])
+    arrays = values(SIZES[0], options, dtype)
+    for index in range(4, len(arrays)):  # peepholes and mask
+        with pytest.raises(ValueError, match="the sizes of the operands do not fit"):
+            run(*arrays[:index], arrays[index][:, :1], *arrays[index + 1 :])
 
 
 @pytest.mark.slow
