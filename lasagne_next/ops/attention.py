@@ -199,6 +199,7 @@ def _gradients_written_out(query, key, value, cotangent, mask=None):
     """Return the gradients as expressions."""
     scores = pt.matmul(query, key.swapaxes(2, 3))
     if mask is not None:
+        mask = _repeated(mask, scores)
         number = np.dtype(scores.dtype).type(FORBIDDEN)
         scores = scores + number * (~mask).astype(scores.dtype)
     weights = pt.special.softmax(scores, axis=3)
@@ -212,6 +213,17 @@ def _gradients_written_out(query, key, value, cotangent, mask=None):
         pt.matmul(d_scores.swapaxes(2, 3), query),
         pt.matmul(weights.swapaxes(2, 3), cotangent),
     )
+
+
+def _repeated(mask, scores):
+    """Repeat axes of a mask that may have a size of 1, unless its type says so."""
+    for axis, size in enumerate(mask.type.shape):
+        if size is None:
+            others = [each for each in range(4) if each != axis]
+            # A range of unknown length does not compile on JAX (PyTensor 3.0.7).
+            ones = pt.ones_like(scores.sum(axis=others), dtype="int64")
+            mask = mask.take((pt.cumsum(ones) - 1) % mask.shape[axis], axis=axis)
+    return mask
 
 
 def attention(query, key, value, mask=None, scale=None):

@@ -79,6 +79,20 @@ def test_large_scores_do_not_overflow():
     assert all(np.isfinite(each).all() for each in results)
 
 
+def test_second_derivatives_repeat_what_the_first_do():
+    """Catches sizes of 1 that show only when a function runs."""
+    inputs, (_, *gradients) = with_gradients(True)
+    second = pytensor.grad(sum((each**2).sum() for each in gradients), inputs[:3])
+    run = pytensor.function(inputs, second, mode=MODE)
+    arrays = values((2, 3, 5, 7, 3, 4), True)
+    mask = np.arange(7)[None, None, None] < 5
+    wide = np.broadcast_to(mask, (2, 3, 5, 7))
+    for value, other in zip(
+        run(*arrays[:3], mask), run(*arrays[:3], wide), strict=True
+    ):
+        np.testing.assert_allclose(value, other)
+
+
 def test_a_mask_has_no_gradient():
     """Catches a gradient of zero where there is none."""
     mask = pt.tensor4("mask")
