@@ -6,6 +6,7 @@ that can be differentiated again.
 
 from __future__ import annotations
 
+import numpy as np
 import pytensor
 import pytensor.tensor as pt
 from pytensor.gradient import grad_clip
@@ -54,7 +55,8 @@ def backward(weight, hid_init, hidden, gates, to_hidden, mask, backwards, clip):
     """Return the gradients of the projection, the weight and the state."""
 
     def bounded(x):
-        return pt.clip(x, -clip, clip) if clip else x
+        bound = np.asarray(clip, x.dtype)  # a number might be of double precision
+        return pt.clip(x, -bound, bound) if clip else x
 
     def step(gates, hid, to_hidden, *rest):
         mask, (d_hid, weight) = split_mask(rest, masked)

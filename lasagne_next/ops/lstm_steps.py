@@ -6,6 +6,7 @@ that can be differentiated again.
 
 from __future__ import annotations
 
+import numpy as np
 import pytensor
 import pytensor.tensor as pt
 from pytensor.gradient import grad_clip
@@ -67,6 +68,10 @@ def backward(
 ):
     """Return the gradients of the projection, the weight, the states, the peepholes."""
 
+    def bounded(x):
+        bound = np.asarray(clip, x.dtype)  # a number might be of double precision
+        return pt.clip(x, -bound, bound) if clip else x
+
     def step(gates, cell, cell_before, to_hidden, to_cell, *rest):
         mask, (d_hid, d_cell, weight, *peepholes) = split_mask(rest, masked)
         i, f, g, o = split(gates, 4)
@@ -84,7 +89,7 @@ def backward(
             d_cell = d_cell + d_i * peepholes[0][0] + d_f * peepholes[0][1]
         d_z = pt.concatenate([d_i, d_f, d_g, d_o], axis=1)
         (d_z,) = choose(mask, (d_z,), (pt.zeros_like(d_z),))
-        d_hid = matrix_product(pt.clip(d_z, -clip, clip) if clip else d_z, weight.T)
+        d_hid = matrix_product(bounded(d_z), weight.T)
         return *choose(mask, (d_hid, d_cell), kept), d_z
 
     masked = mask is not None
@@ -101,7 +106,7 @@ def backward(
         return_updates=False,
     )
     d_z = d_z if backwards else d_z[::-1]
-    d_projected = pt.clip(d_z, -clip, clip) if clip else d_z
+    d_projected = bounded(d_z)
     d_weight = product_of_all(hid_before, d_projected)
     gradients = [d_projected, d_weight, d_cells[-1], d_hids[-1]]
     if peepholes is None:

@@ -158,3 +158,12 @@ def test_misfits_are_refused_when_the_function_runs():
     arrays = values((5, 2, 3), PLAIN, gates=3)
     with pytest.raises(ValueError, match="the sizes of the operands do not fit"):
         run(arrays[0], arrays[1][:, :6], arrays[2])
+
+
+def test_second_derivatives_with_bounds_stay_single(floatX64):
+    """Catches a bound that is taken for a number of double precision."""
+    inputs, outputs = with_gradients(
+        gru_sequence, PLAIN, "float32", gates=3, grad_clipping=0.3
+    )
+    loss = sum((each**2).sum() for each in outputs)
+    assert {each.dtype for each in pytensor.grad(loss, inputs)} == {"float32"}
