@@ -3,6 +3,7 @@
 import importlib.util
 
 import pytensor
+import pytest
 from pytensor.compile.mode import FAST_COMPILE, Mode
 
 MODES = {"python": FAST_COMPILE, "numba": Mode(linker="numba", optimizer="fast_run")}
@@ -11,6 +12,13 @@ if importlib.util.find_spec("jax") is not None:
     with pytensor.config.change_flags(floatX="float64"):
         import pytensor.link.jax.dispatch
     MODES["jax"] = Mode(linker="jax", optimizer="fast_run")
+
+# For tests of many graphs that other tests compile for Numba one by one.
+slow_on_numba = pytest.mark.parametrize(
+    "backend_mode",
+    ["python", pytest.param("numba", marks=pytest.mark.slow), "jax"],
+    indirect=True,
+)
 
 
 def compile_on(mode, inputs, outputs, **kwargs):

@@ -62,7 +62,7 @@ class Settings(NamedTuple):
     glyph_epochs: int = 40
 
 
-SMOKE = Settings(24, 6000, 6, 100, 20, 30, 300, 8)
+SMOKE = Settings(24, 4000, 5, 60, 20, 24, 200, 6)
 NOISE, WALK, PARTS = 0.4, 3, 4
 SPOILT, UNROLLED = 0.3, 6  # share of pixels drawn anew; steps of the deep chain
 

@@ -180,6 +180,7 @@ def test_low_rank_pays_up_to_the_rank_of_the_inequality(rank, batch, pays):
     assert isinstance(recognise(W).best_for(batch), Dense) != (pays or rank == 263)
 
 
+SLOW = pytest.mark.slow
 LARGE, FEW = 1024, 16  # sizes of matrices and numbers of rows where structure pays
 BLOCKS = np.kron(np.tri(4).T, np.ones((LARGE // 4, LARGE // 4)))
 
@@ -197,11 +198,15 @@ def large(*shape):
         (lambda: expressions.BlockDiagonal(8)((LARGE, LARGE)), None),
         (lambda: pt.linalg.solve(large(), large(), b_ndim=2), FEW),
         (lambda: expressions.Orthogonal()((LARGE, LARGE)), FEW),
-        (lambda: expressions.Orthogonal()((LARGE // 2, LARGE)), FEW),
+        pytest.param(
+            lambda: expressions.Orthogonal()((LARGE // 2, LARGE)), FEW, marks=SLOW
+        ),
         (lambda: pt.constant(BLOCKS, dtype="float32") * large(), 8 * LARGE),
         (lambda: expressions.WeightNorm()((LARGE, LARGE)), FEW),
         (lambda: expressions.SPDCholesky()((LARGE, LARGE)), FEW),
-        (lambda: expressions.LUInvertible()((LARGE, LARGE)), FEW),
+        pytest.param(
+            lambda: expressions.LUInvertible()((LARGE, LARGE)), FEW, marks=SLOW
+        ),
     ],
     ids=[
         "reordered",

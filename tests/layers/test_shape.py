@@ -17,7 +17,7 @@ from lasagne_next.layers import (
     SliceLayer,
     get_output,
 )
-from tests.backends import MODES, compile_on
+from tests.backends import MODES, compile_on, slow_on_numba
 from tests.dtypes import double_variables
 from tests.reference import layers_shape as reference
 
@@ -138,6 +138,7 @@ def test_values_agree_with_the_reference(dtype, shape):
     check_values(MODES["python"], dtype, {shape: names})
 
 
+@slow_on_numba
 def test_every_backend_agrees_with_the_reference(backend_mode):
     """Catches shapes at run time that a backend cannot work out."""
     at_run_time = {"flatten", "reshape_references", "dimshuffle", "pad_value"}

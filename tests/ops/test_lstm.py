@@ -54,6 +54,7 @@ def _reference(*arrays, grad_clipping, **named):
     return reference.lstm(*arrays, **named)
 
 
+@pytest.mark.slow  # gated units, whose test is the same, are not
 def test_it_keeps_the_contract_of_an_operation():
     """Catches wrong shapes, first and second derivatives."""
 

@@ -111,6 +111,7 @@ def test_the_settings_of_the_process_stay(finished):
     assert pytensor.config.floatX == "float64"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not importlib.util.find_spec("jax"), reason="JAX is not installed")
 def test_jax_trains_the_same_networks(tmp_path):
     """Catches what JAX cannot compile, and another meaning of the updates there."""
