@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 
 import numpy as np
@@ -15,7 +16,7 @@ def log_likelihood(denoise_and_trace, x, noises):
     """Compute log densities by following the probability flow to pure noise.
 
     Along :func:`probability_flow`, the log density changes by the integral of the
-    divergence of the field, ``(size - trace) / s``.
+    divergence of the field, ``(size - trace) / s``, with the size of a point.
 
     Parameters
     ----------
@@ -23,7 +24,7 @@ def log_likelihood(denoise_and_trace, x, noises):
         ``denoise_and_trace(x, noise)`` returns clean points and the trace of the
         Jacobian of the denoiser at each, of shape (n,): :func:`jacobian_trace`, or
         :func:`estimated_trace` with a direction that stays the same along the way.
-    x : numpy.ndarray, shape (n, size)
+    x : numpy.ndarray, shape (n, ...)
         Points, of which noise of the first level is part.
     noises : iterable of float
         Levels from low to high; the last one drowns the data.
@@ -36,7 +37,7 @@ def log_likelihood(denoise_and_trace, x, noises):
     Raises
     ------
     ValueError
-        If a level is not positive.
+        If a level is not positive, or not above the one before.
 
     References
     ----------
@@ -57,17 +58,22 @@ def log_likelihood(denoise_and_trace, x, noises):
     True
     """
     x, top = _as_points(x), None
-    size, change = x.shape[1], 0.0
+    size, axes, change = math.prod(x.shape[1:]), tuple(range(1, x.ndim)), 0.0
 
     def slopes(at, noise):
         clean, trace = denoise_and_trace(at, noise)
         return (at - clean) / noise, (size - trace) / noise
 
     for now, top in pairwise(_positive("log_likelihood", noises)):
+        if not now < top:
+            raise ValueError(
+                f"log_likelihood: noises must rise, got {top!r} after {now!r}. Reverse "
+                "what noise_levels returns, or swap its ends."
+            )
         slope, growth = slopes(x, now)
         slope_ahead, growth_ahead = slopes(x + (top - now) * slope, top)
         x = x + (top - now) / 2 * (slope + slope_ahead)
         change = change + (top - now) / 2 * (growth + growth_ahead)
     _check_levels("log_likelihood", top)
-    log_p = -np.square(x).sum(axis=1) / (2 * top**2)
+    log_p = -np.square(x).sum(axis=axes) / (2 * top**2)
     return log_p - float(size / 2 * np.log(2 * np.pi * top**2)) + change

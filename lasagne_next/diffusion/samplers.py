@@ -52,7 +52,7 @@ def langevin(score, x, step, number, rng):
     Raises
     ------
     ValueError
-        If `step` is not positive.
+        If `step` is not positive, or `number` negative.
 
     References
     ----------
@@ -70,10 +70,13 @@ def langevin(score, x, step, number, rng):
     """
     if not step > 0:
         raise ValueError(f"langevin: step must be positive, got {step!r}.")
+    if number < 0:
+        raise ValueError(f"langevin: number must be zero or more, got {number!r}.")
     x = _as_points(x)
+    dtype = x.dtype
     for _ in range(number):
         x = x + float(step) * score(x) + float(np.sqrt(2 * step)) * _normal(x, rng)
-    return x
+    return x.astype(dtype, copy=False)
 
 
 def annealed_langevin(denoise, x, noises, moves, rng, speed=0.1):
@@ -103,7 +106,7 @@ def annealed_langevin(denoise, x, noises, moves, rng, speed=0.1):
     Raises
     ------
     ValueError
-        If a level or `speed` is not positive.
+        If a level or `speed` is not positive, or `moves` negative.
 
     References
     ----------
@@ -125,8 +128,7 @@ def annealed_langevin(denoise, x, noises, moves, rng, speed=0.1):
     >>> bool(abs(x.mean() - 3) < 0.3)
     True
     """
-    if not speed > 0:
-        raise ValueError(f"annealed_langevin: speed must be positive, got {speed!r}.")
+    _check_moves("annealed_langevin", moves, speed)
     x = _as_points(x)
     for noise in _positive("annealed_langevin", noises):
         x = langevin(_score(denoise, noise), x, speed * noise**2, moves, rng)
@@ -152,7 +154,7 @@ def ddpm(denoise, x, noises, rng):
     Raises
     ------
     ValueError
-        If a level is not positive.
+        If a level is not positive, or above the one before.
 
     References
     ----------
@@ -200,7 +202,8 @@ def ddim(denoise, x, noises, eta=0.0, rng=None):
     Raises
     ------
     ValueError
-        If a level is not positive, `eta` not between 0 and 1, or `rng` missing.
+        If a level is not positive, `eta` not between 0 and 1, or `rng` missing. If
+        `eta` is above 0, levels must not rise.
 
     References
     ----------
@@ -229,6 +232,8 @@ def ddim(denoise, x, noises, eta=0.0, rng=None):
 def _ddim(function, denoise, x, noises, eta, rng):
     x, last = _as_points(x), None
     for now, then in pairwise(_positive(function, noises)):
+        if eta:
+            _check_fall(function, now, then)
         fresh = eta**2 * then**2 * (1 - then**2 / now**2)
         clean, last = denoise(x, now), then
         x = clean + float(np.sqrt(then**2 - fresh)) / now * (x - clean)
@@ -303,7 +308,7 @@ def reverse_sde(denoise, x, noises, rng):
     Raises
     ------
     ValueError
-        If a level is not positive.
+        If a level is not positive, or above the one before.
 
     References
     ----------
@@ -322,7 +327,7 @@ def reverse_sde(denoise, x, noises, rng):
     >>> bool(abs(x.mean() - 3) < 0.3), bool(abs(x.std() - 2) < 0.1)
     (True, True)
     """
-    return predictor_corrector(denoise, x, noises, 0, rng)
+    return _reverse("reverse_sde", denoise, x, noises, 0, rng, 1.0)
 
 
 def predictor_corrector(denoise, x, noises, moves, rng, speed=0.1):
@@ -344,7 +349,8 @@ def predictor_corrector(denoise, x, noises, moves, rng, speed=0.1):
     Raises
     ------
     ValueError
-        If a level is not positive.
+        If a level or `speed` is not positive, a level above the one before, or `moves`
+        negative.
 
     References
     ----------
@@ -363,9 +369,14 @@ def predictor_corrector(denoise, x, noises, moves, rng, speed=0.1):
     >>> bool(abs(x.mean() - 3) < 0.3), bool(abs(x.std() - 2) < 0.15)
     (True, True)
     """
-    function = "predictor_corrector" if moves else "reverse_sde"
+    _check_moves("predictor_corrector", moves, speed)
+    return _reverse("predictor_corrector", denoise, x, noises, moves, rng, speed)
+
+
+def _reverse(function, denoise, x, noises, moves, rng, speed):
     x = _as_points(x)
     for now, then in pairwise(_positive(function, noises)):
+        _check_fall(function, now, then)
         step = now**2 - then**2
         x = x + step * _score(denoise, now)(x) + float(np.sqrt(step)) * _normal(x, rng)
         if moves:
@@ -389,12 +400,27 @@ def _normal(x, rng):
 def _positive(function, noises):
     """Give each level as a Python number, which leaves single precision alone."""
     for noise in noises:
-        if not noise > 0:
+        if not 0 < noise < np.inf:
             raise ValueError(
-                f"{function}: noises must be positive, got {noise!r}. Let the last "
-                "level be as small as the data allow."
+                f"{function}: noises must be positive and finite, got {noise!r}. Let "
+                "the last level be as small as the data allow."
             )
         yield float(noise)
+
+
+def _check_fall(function, now, then):
+    if then > now:
+        raise ValueError(
+            f"{function}: noises must fall, got {then!r} after {now!r}. Only ddim "
+            "without fresh noise and probability_flow go from samples to noise."
+        )
+
+
+def _check_moves(function, moves, speed):
+    if not speed > 0:
+        raise ValueError(f"{function}: speed must be positive, got {speed!r}.")
+    if moves < 0:
+        raise ValueError(f"{function}: moves must be zero or more, got {moves!r}.")
 
 
 def _check_levels(function, last):

@@ -92,6 +92,30 @@ def test_log_likelihoods_are_those_of_the_noisy_data():
     np.testing.assert_allclose(found, wanted.sum(axis=1), atol=0.01)
 
 
+def test_points_of_any_shape_have_one_log_likelihood_each():
+    """Catches a size that is the second axis: one image got a row of densities."""
+    x = MEAN + DEVIATION * np.random.default_rng(3).normal(size=(5, 6))
+
+    def with_trace(x, noise):
+        share = DEVIATION**2 / (DEVIATION**2 + noise**2)
+        return best(x, noise), np.full(len(x), x[0].size * share)
+
+    noises = diffusion.noise_levels(0.01, 1000, 50)
+    wanted = diffusion.log_likelihood(with_trace, x, noises)
+    for number in (5, 1):
+        images = x[:number].reshape(number, 2, 3)
+        found = diffusion.log_likelihood(with_trace, images, noises)
+        np.testing.assert_allclose(found, wanted[:number])
+
+
+def test_langevin_dynamics_keeps_the_type_of_its_points():
+    """Catches a score in double precision that makes the points double."""
+    precision, start = np.eye(2), np.ones((3, 2), "float32")
+    rng = np.random.default_rng(1)
+    x = diffusion.langevin(lambda x: -x @ precision, start, 0.1, 2, rng)
+    assert x.dtype == "float32"
+
+
 X, RNG = np.zeros((2, 1)), np.random.default_rng(1)
 
 
@@ -100,15 +124,19 @@ X, RNG = np.zeros((2, 1)), np.random.default_rng(1)
     [
         (
             lambda: diffusion.probability_flow(best, X, [1.0, 0.0]),
-            r"probability_flow: noises must be positive, got 0\.0",
+            r"probability_flow: noises must be positive and finite, got 0\.0",
+        ),
+        (
+            lambda: diffusion.ddim(best, X, [np.inf, 1.0]),
+            "ddim: noises must be positive and finite, got inf",
         ),
         (
             lambda: diffusion.reverse_sde(best, X, [1.0, -2.0], RNG),
-            r"reverse_sde: noises must be positive, got -2\.0",
+            r"reverse_sde: noises must be positive and finite, got -2\.0",
         ),
         (
             lambda: diffusion.predictor_corrector(best, X, [1.0, -2.0], 1, RNG),
-            r"predictor_corrector: noises must be positive, got -2\.0",
+            r"predictor_corrector: noises must be positive and finite, got -2\.0",
         ),
         (lambda: diffusion.ddim(best, X, [1.0], 2), "ddim: eta must be .*, got 2"),
         (lambda: diffusion.ddim(best, X, [1.0], 0.5), "ddim: rng must be .*, got None"),
@@ -116,6 +144,38 @@ X, RNG = np.zeros((2, 1)), np.random.default_rng(1)
         (
             lambda: diffusion.log_likelihood(best, X, [1.0]),
             "log_likelihood: noises must be at least",
+        ),
+        (
+            lambda: diffusion.ddpm(best, X, [1.0, 2.0], RNG),
+            r"ddpm: noises must fall, got 2\.0 after 1\.0",
+        ),
+        (
+            lambda: diffusion.reverse_sde(best, X, [1.0, 2.0], RNG),
+            "reverse_sde: noises must fall",
+        ),
+        (
+            lambda: diffusion.log_likelihood(best, X, [2.0, 1.0]),
+            r"log_likelihood: noises must rise, got 1\.0 after 2\.0",
+        ),
+        (
+            lambda: diffusion.predictor_corrector(best, X, [1.0, -2.0], 0, RNG),
+            r"predictor_corrector: noises must be positive and finite, got -2\.0",
+        ),
+        (
+            lambda: diffusion.predictor_corrector(best, X, [2, 1], 1, RNG, speed=0),
+            "predictor_corrector: speed must be positive, got 0",
+        ),
+        (
+            lambda: diffusion.predictor_corrector(best, X, [2, 1], -1, RNG),
+            "predictor_corrector: moves must be zero or more, got -1",
+        ),
+        (
+            lambda: diffusion.annealed_langevin(best, X, [1.0], -1, RNG),
+            "annealed_langevin: moves must be zero or more, got -1",
+        ),
+        (
+            lambda: diffusion.langevin(best, X, 0.1, -1, RNG),
+            "langevin: number must be zero or more, got -1",
         ),
         (
             lambda: diffusion.langevin(best, X, 0, 1, RNG),
