@@ -10,6 +10,8 @@ from lasagne_next.utils import match_dtype, nearest
 
 __all__ = ["convert_prediction", "preconditioning"]
 
+_KINDS = ("clean", "noise", "score", "velocity")
+
 
 def convert_prediction(value, source, target, noisy, noise, signal=1):
     """Turn a prediction of one quantity into the prediction of another.
@@ -62,30 +64,23 @@ def convert_prediction(value, source, target, noisy, noise, signal=1):
     >>> convert_prediction(clean, "clean", "score", noisy, noise=0.5)
     array([-2.,  4.])
     """
-    noise, signal = _like(noise, value), _like(signal, value)
-    into = {
-        "clean": lambda: value,
-        "noise": lambda: (noisy - noise * value) / signal,
-        "score": lambda: (noisy + noise * noise * value) / signal,
-        "velocity": lambda: (
-            (signal * noisy - noise * value) / (signal * signal + noise * noise)
-        ),
-    }
-    out_of = {
-        "clean": lambda clean: clean,
-        "noise": lambda clean: (noisy - signal * clean) / noise,
-        "score": lambda clean: (signal * clean - noisy) / (noise * noise),
-        "velocity": lambda clean: (
-            signal * (noisy - signal * clean) / noise - noise * clean
-        ),
-    }
     for argument, kind in (("source", source), ("target", target)):
-        if kind not in into:
+        if kind not in _KINDS:
             raise ValueError(
-                f"convert_prediction: {argument} must be one of {', '.join(into)}, got "
-                f"{kind!r}.{nearest(kind, into)}"
+                f"convert_prediction: {argument} must be one of {', '.join(_KINDS)}, "
+                f"got {kind!r}.{nearest(kind, _KINDS)}"
             )
-    return value if source == target else out_of[target](into[source]())
+    if source == target:
+        return value
+    value = as_float(value)
+    noise, signal = _like(noise, value), _like(signal, value)
+    given = (value, source, noisy, noise, signal)
+    if target == "clean":
+        return _as_clean(*given)
+    unit = _as_noise(*given)
+    if target == "velocity":
+        return signal * unit - noise * _as_clean(*given)
+    return unit if target == "noise" else -unit / noise
 
 
 def preconditioning(noise, deviation=1.0):
@@ -131,10 +126,9 @@ def preconditioning(noise, deviation=1.0):
             f"preconditioning: deviation must be positive, got {deviation!r}."
         )
     module, constant = np, float
+    noise = as_float(noise)
     if isinstance(noise, Variable):
         module, constant = pt, lambda value: match_dtype(value, noise.dtype)
-    else:
-        noise = np.asarray(noise)
     d = constant(deviation)
     total = noise * noise + d * d
     return (
@@ -144,8 +138,39 @@ def preconditioning(noise, deviation=1.0):
     )
 
 
+def _as_clean(value, source, noisy, noise, signal):
+    if source == "clean":
+        return value
+    if source == "velocity":
+        return (signal * noisy - noise * value) / (signal * signal + noise * noise)
+    return (noisy - noise * _as_noise(value, source, noisy, noise, signal)) / signal
+
+
+def _as_noise(value, source, noisy, noise, signal):
+    """Return noise of unit variance, not by way of the clean point.
+
+    The difference of a noisy and a nearly equal clean point has few digits left.
+    """
+    if source == "noise":
+        return value
+    if source == "score":
+        return -noise * value
+    if source == "velocity":
+        return (noise * noisy + signal * value) / (signal * signal + noise * noise)
+    return (noisy - signal * value) / noise
+
+
+def as_float(value):
+    """Return an array or expression, of whole numbers as one of floats."""
+    if isinstance(value, Variable):
+        # The type of what divides whole numbers.
+        return value if value.dtype.startswith("float") else pt.true_div(value, 1)
+    value = np.asarray(value)
+    return value if value.dtype.kind == "f" else value.astype("float64")
+
+
 def _like(number, value):
     """Give a number the type of what it meets, so that single stays single."""
     if isinstance(value, Variable) or isinstance(number, Variable):
-        return match_dtype(number, value.dtype)
-    return np.asarray(number, dtype=np.result_type(value, np.float16))
+        return match_dtype(number, str(value.dtype))
+    return np.asarray(number, dtype=value.dtype)

@@ -11,6 +11,7 @@ import numpy as np
 import pytensor.tensor as pt
 from pytensor.graph.basic import Variable
 
+from lasagne_next.diffusion.predictions import as_float
 from lasagne_next.utils import match_dtype
 
 __all__ = [
@@ -212,7 +213,8 @@ def cosine_schedule(time, offset=0.008):
     time, module, constant = _as_time(time)
     start = offset / (1 + offset) * np.pi / 2
     angle = constant(start) + constant(np.pi / 2 - start) * time
-    signal = module.cos(angle) / constant(np.cos(start))
+    # At the end, rounding of pi / 2 must not turn the sign of the signal.
+    signal = module.maximum(module.cos(angle), constant(0)) / constant(np.cos(start))
     # sin(a + b) sin(a - b) = cos(b)^2 - cos(a)^2: again without cancellation.
     product = module.sin(angle + constant(start)) * module.sin(angle - constant(start))
     return signal, module.sqrt(product) / constant(np.cos(start))
@@ -220,9 +222,7 @@ def cosine_schedule(time, offset=0.008):
 
 def _as_time(time):
     """Return the time as it is used, what computes with it, and what makes numbers."""
+    time = as_float(time)
     if isinstance(time, Variable):
         return time, pt, lambda value: match_dtype(value, time.dtype)
-    time = np.asarray(time)
-    if time.dtype.kind != "f":
-        time = time.astype("float64")
     return time, np, float

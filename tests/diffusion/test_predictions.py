@@ -50,6 +50,45 @@ def test_single_precision_stays_in_arrays_and_in_expressions():
         assert out.dtype == "float32"
 
 
+@pytest.mark.parametrize("source", ["noise", "score", "velocity"])
+def test_little_noise_keeps_its_digits_in_single_precision(source):
+    """Catches a way by the clean point, next to which the noise is lost."""
+    rng = np.random.default_rng(5)
+    clean, unit = rng.normal(size=(2, 100)).astype("float32")
+    noise, signal = np.float32(1e-4), np.float32(1)
+    values = {
+        "noise": unit,
+        "score": -unit / noise,
+        "velocity": signal * unit - noise * clean,
+    }
+    for target in {"noise", "score"} - {source}:
+        found = diffusion.convert_prediction(
+            values[source], source, target, signal * clean + noise * unit, noise, signal
+        )
+        assert found.dtype == "float32"
+        np.testing.assert_allclose(found, values[target], rtol=1e-5, atol=1e-6)
+
+
+def test_without_signal_the_noise_is_still_the_score():
+    """Catches a division by the signal, which is zero at the end of a schedule."""
+    unit = np.array([2.0, -1.0])
+    found = diffusion.convert_prediction(unit, "noise", "score", unit, 1.0, signal=0.0)
+    np.testing.assert_array_equal(found, -unit)
+
+
+def test_plain_and_whole_numbers_count_as_double_precision():
+    """Catches levels in half precision, and those cut to whole numbers."""
+    for value, noisy in ((1.0, 1.5), ([1.0], [1.5]), (np.array([1], "int8"), 1.5)):
+        found = diffusion.convert_prediction(value, "clean", "score", noisy, 0.3)
+        assert found.dtype == "float64"
+        np.testing.assert_allclose(found, -0.5 / 0.3**2)
+    level = pt.lscalar("level")
+    evaluate = pytensor.function(
+        [level], list(diffusion.preconditioning(level, 0.5)), mode="FAST_COMPILE"
+    )
+    np.testing.assert_allclose(evaluate(1), diffusion.preconditioning(1.0, 0.5))
+
+
 def test_losses_of_noise_and_clean_point_differ_by_a_weight_of_the_level():
     """Catches the claim that predicting either is the same whatever the weights."""
     values, noisy, signal, noise = quantities()

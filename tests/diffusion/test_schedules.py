@@ -31,6 +31,26 @@ def test_expressions_and_arrays_give_the_same_numbers_in_the_same_type(name, dty
         np.testing.assert_allclose(one, other, rtol=tolerance, atol=tolerance)
 
 
+def test_whole_times_are_times():
+    """Catches constants cut to whole numbers: noise of zero at time one."""
+    time = pt.lscalar("time")
+    outputs = [each for f in SCHEDULES.values() for each in f(time)]
+    found = pytensor.function([time], outputs, mode="FAST_COMPILE")(1)
+    wanted = [each for f in SCHEDULES.values() for each in f(1.0)]
+    np.testing.assert_allclose(found, wanted, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_the_signal_is_never_negative(name):
+    """Catches pi / 2 rounded up in single precision, past which a cosine changes sign.
+
+    A level of noise / signal was then negative.
+    """
+    assert SCHEDULES[name](np.float32(1))[0] >= 0
+    time = pt.fscalar("time")
+    assert SCHEDULES[name](time)[0].eval({time: 1}, mode="FAST_COMPILE") >= 0
+
+
 @pytest.mark.parametrize("name", ["preserving", "cosine"])
 def test_the_variance_is_preserved(name):
     """Catches a signal whose square was taken for itself."""
