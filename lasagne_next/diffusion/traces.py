@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytensor.tensor as pt
 
+from lasagne_next.utils import match_dtype
+
 __all__ = ["estimated_trace", "jacobian_trace"]
 
 
@@ -87,6 +89,7 @@ def estimated_trace(output, input, direction):
     >>> trace.eval(values, mode="FAST_COMPILE").tolist()
     [6.0]
     """
+    direction = match_dtype(direction, output.dtype)
     along = pt.grad((output * direction).sum(), input) * direction
     return along.sum(axis=tuple(range(1, along.ndim)))
 

@@ -69,9 +69,10 @@ def test_the_estimate_takes_images_and_is_right_on_average():
 
 
 def test_single_precision_stays():
-    """Catches constants that make a loss double."""
-    x = pt.fmatrix("x", shape=(None, 3))
+    """Catches constants, and signs as whole numbers, that make a loss double."""
+    x, signs = pt.fmatrix("x", shape=(None, 3)), pt.lmatrix("signs")
     for loss in (
+        diffusion.sliced_score_matching(field(x), x, signs),
         diffusion.score_matching(field(x), x),
         diffusion.sliced_score_matching(field(x), x, x),
         diffusion.denoising_score_matching(field(x), x, 0.1),
