@@ -65,17 +65,21 @@ def kernel_discrepancy(x, y, width=None):
     x, y : array_like, shapes (n, size) and (m, size)
         Two sets of at least two points each.
     width : float, optional
-        Of the kernel; the median distance between points of both sets by default.
+        Of the kernel; by default the median distance from points of one set to those of
+        the other.
 
     Returns
     -------
     float
-        The estimate. It is unbiased, and so may fall a little below zero.
+        The estimate. It is unbiased for a `width` that does not depend on the points,
+        and so may fall a little below zero. With the median, it is on average a little
+        low for few points.
 
     Raises
     ------
     ValueError
-        If the shapes do not fit, or the width is not positive.
+        If the shapes do not fit, or the width is not positive, or is to be the median
+        and that is zero.
 
     References
     ----------
@@ -90,7 +94,11 @@ def kernel_discrepancy(x, y, width=None):
     """
     x, y = _points("kernel_discrepancy", x, y)
     distances = [pdist(x), pdist(y), cdist(x, y).ravel()]
-    width = np.median(distances[2]) if width is None else width
+    if width is None and not (width := float(np.median(distances[2]))) > 0:
+        raise ValueError(
+            "kernel_discrepancy: width must be given where half of the distances "
+            f"between x and y are zero, got None (median {width!r})."
+        )
     if not width > 0:
         raise ValueError(f"kernel_discrepancy: width must be positive, got {width!r}.")
     means = [np.exp(-np.square(each / width) / 2).mean() for each in distances]
@@ -121,7 +129,7 @@ def sliced_wasserstein(x, y, rng, num_slices=100):
     Raises
     ------
     ValueError
-        If the shapes do not fit.
+        If the shapes do not fit, or `num_slices` is below one.
 
     References
     ----------
@@ -141,6 +149,10 @@ def sliced_wasserstein(x, y, rng, num_slices=100):
         raise ValueError(
             "sliced_wasserstein: x and y must have as many points, got "
             f"{len(x)} and {len(y)}. Leave some out."
+        )
+    if num_slices < 1:
+        raise ValueError(
+            f"sliced_wasserstein: num_slices must be at least 1, got {num_slices!r}."
         )
     directions = rng.normal(size=(x.shape[1], num_slices))
     directions /= np.linalg.norm(directions, axis=0)
@@ -185,11 +197,18 @@ def frechet_distance(x, y):
     9.0
     """
     x, y = _points("frechet_distance", x, y)
-    a, b = (np.atleast_2d(np.cov(each, rowvar=False)) for each in (x, y))
-    # Eigenvalues of a product of covariances are not negative, but for rounding.
-    roots = np.sqrt(np.maximum(linalg.eigvals(a @ b).real, 0))
     shift = np.square(x.mean(axis=0) - y.mean(axis=0)).sum()
-    return float(shift + np.trace(a) + np.trace(b) - 2 * roots.sum())
+    a, b = (_covariance_root(each) for each in (x, y))
+    # The trace of the root of a.T a b.T b. Roots of eigenvalues of the product would
+    # lose half of the digits where these are zero, as with fewer points than columns.
+    roots = linalg.svdvals(a @ b.T).sum()
+    total = shift + np.square(a).sum() + np.square(b).sum() - 2 * roots
+    return max(float(total), 0.0)
+
+
+def _covariance_root(x):
+    """Return a matrix r such that r.T r is the covariance of the columns."""
+    return np.linalg.qr(x - x.mean(axis=0), mode="r") / np.sqrt(len(x) - 1)
 
 
 def _points(function, *sets):

@@ -61,6 +61,22 @@ def test_the_frechet_distance_of_normal_distributions_is_known():
     assert metrics.frechet_distance(x, y) == pytest.approx(wanted, rel=0.02)
 
 
+def test_the_frechet_distance_of_few_points_is_exact_and_not_negative():
+    """Catches roots of eigenvalues that are zero but for rounding.
+
+    With fewer points than columns, equal sets had a distance of -7e-5.
+    """
+    rng = np.random.default_rng(2)
+    x, y = rng.normal(size=(5, 100)), 1.3 * rng.normal(size=(7, 100))
+    assert 0 <= metrics.frechet_distance(x, x) < 1e-9
+    near, far = x - x.mean(axis=0), y - y.mean(axis=0)
+    # The nuclear norm of centred products is the trace of the root.
+    roots = np.linalg.svd(near @ far.T, compute_uv=False).sum() / np.sqrt(4 * 6)
+    wanted = np.square(x.mean(axis=0) - y.mean(axis=0)).sum() - 2 * roots
+    wanted += np.square(near).sum() / 4 + np.square(far).sum() / 6
+    assert metrics.frechet_distance(x, y) == pytest.approx(wanted, rel=1e-12)
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -72,6 +88,14 @@ def test_the_frechet_distance_of_normal_distributions_is_known():
         (
             lambda: metrics.sliced_wasserstein(X, Y, RNG),
             "sliced_wasserstein: x and y must have as many points, got 5 and 7",
+        ),
+        (
+            lambda: metrics.sliced_wasserstein(X, X, RNG, 0),
+            "sliced_wasserstein: num_slices must be at least 1, got 0",
+        ),
+        (
+            lambda: metrics.kernel_discrepancy(0 * X, 0 * Y),
+            r"kernel_discrepancy: width must be given .* got None \(median 0\.0\)",
         ),
         (
             lambda: metrics.kernel_discrepancy(X, Y, 0),
